@@ -1,0 +1,2 @@
+//! The `beeline` program.
+fn main() {}
