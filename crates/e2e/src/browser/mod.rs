@@ -1,0 +1,200 @@
+//! One real browser with its driver, profile and download folder.
+
+mod files;
+mod inspect;
+mod page;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+use anyhow::{Context, Result, ensure};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+use thirtyfour::prelude::*;
+
+pub use inspect::Scheme;
+
+use crate::{PATIENCE, Process};
+
+/// Which browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Debian's Chromium by chromedriver.
+    Chromium,
+    /// Debian's Firefox ESR by geckodriver.
+    Firefox,
+}
+
+/// What a browser is started with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Further arguments for Chromium.
+    pub chromium: &'static [&'static str],
+}
+
+/// A running browser. Its processes end with the test's namespace.
+#[derive(Debug)]
+pub struct Browser {
+    /// For everything that has no method here.
+    pub driver: WebDriver,
+    /// Which browser it is.
+    pub kind: Kind,
+    /// Where it saves.
+    pub downloads: PathBuf,
+    process: Process,
+    _dir: TempDir,
+}
+
+impl Browser {
+    /// Starts it with an empty profile, headless.
+    pub async fn start(kind: Kind) -> Result<Self> {
+        Self::start_with(kind, Options::default()).await
+    }
+
+    /// The same with options.
+    pub async fn start_with(kind: Kind, options: Options) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let downloads = dir.path().join("downloads");
+        fs::create_dir(&downloads)?;
+        let (mut command, capabilities) = match kind {
+            Kind::Chromium => chromium(&dir, &downloads, options),
+            Kind::Firefox => firefox(&downloads),
+        };
+        let (process, port) = Process::start(&mut command, port)?;
+        let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities).await?;
+        driver.set_script_timeout(PATIENCE * 10).await?;
+        Ok(Self { driver, kind, downloads, process, _dir: dir })
+    }
+
+    /// Loads the page and waits until its wasm runs.
+    pub async fn open(&self, url: &str) -> Result<()> {
+        // From nowhere: a link to the page that is open already would only change its fragment.
+        self.driver.goto("about:blank").await?;
+        self.driver.goto(url).await?;
+        self.until("the page is ready", "document.body?.dataset.ready === '1'").await
+    }
+
+    /// Waits until the JavaScript expression is true.
+    pub async fn until(&self, what: &str, condition: &str) -> Result<()> {
+        let start = Instant::now();
+        while !self.run::<bool>(&format!("return !!({condition})")).await? {
+            ensure!(start.elapsed() < PATIENCE, "{:?}: not in time: {what}", self.kind);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    /// Runs a script and takes what it returns.
+    pub async fn run<T: DeserializeOwned>(&self, script: &str) -> Result<T> {
+        Ok(self.driver.execute(script, vec![]).await?.convert()?)
+    }
+
+    /// Evaluates an asynchronous JavaScript expression, which sees `args`; a rejection is an error.
+    pub async fn eval(&self, expression: &str, args: Vec<Value>) -> Result<Value> {
+        let script = format!(
+            "const args = [...arguments], done = args.pop();
+             (async () => ({{ ok: await (\n{expression}\n) ?? null }}))().catch(e => ({{ error: String(e) }})).then(done)"
+        );
+        let answer = self.driver.execute_async(script, args).await?.json().clone();
+        ensure!(answer.get("error").is_none(), "{:?}: {}", self.kind, answer["error"]);
+        Ok(answer["ok"].clone())
+    }
+
+    /// The driver's process id: the root of the browser's process tree.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Ends all its processes at once, as a power cut would.
+    pub fn kill(&self) -> Result<()> {
+        // Leaves first would let their parents say good-bye for them, so the whole tree in one go, root first.
+        let pids: Vec<_> = crate::usage(self.pid()).iter().map(|usage| usage.pid.to_string()).collect();
+        let status = Command::new("sh").args(["-c", "kill -9 \"$@\"", "sh"]).args(pids).status();
+        status.context("sh").map(drop)
+    }
+}
+
+impl Drop for Browser {
+    /// `quit` takes Firefox seconds, and thirtyfour's own drop can block for two minutes.
+    fn drop(&mut self) {
+        let _ = self.driver.clone().leak();
+    }
+}
+
+fn tool(name: &str, variable: &str) -> Command {
+    Command::new(env::var_os(variable).unwrap_or_else(|| name.into()))
+}
+
+fn chromium(dir: &TempDir, downloads: &PathBuf, options: Options) -> (Command, Map<String, Value>) {
+    let mut args: Vec<String> = [
+        "--headless",
+        "--no-sandbox", // it runs as root in its namespace
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-dev-shm-usage", // a container's /dev/shm may be small
+        "--disable-sync",
+    ]
+    .map(String::from)
+    .into();
+    args.push(format!("--user-data-dir={}/profile", dir.path().display()));
+    args.extend(options.chromium.iter().map(|argument| (*argument).to_owned()));
+    let capabilities = json!({
+        "browserName": "chrome",
+        "goog:chromeOptions": {
+            "args": args,
+            "prefs": {
+                "download.default_directory": downloads,
+                "download.prompt_for_download": false,
+                "profile.default_content_setting_values.automatic_downloads": 1, // more than one without a question
+            },
+        },
+        "goog:loggingPrefs": { "browser": "ALL" },
+    });
+    let mut command = tool("chromedriver", "CHROMEDRIVER");
+    command.arg("--port=0");
+    (command, object(capabilities))
+}
+
+fn firefox(downloads: &PathBuf) -> (Command, Map<String, Value>) {
+    let capabilities = json!({
+        "browserName": "firefox",
+        "moz:firefoxOptions": {
+            "args": ["-headless"],
+            "binary": env::var("FIREFOX").unwrap_or_else(|_| "/usr/bin/firefox-esr".into()),
+            "prefs": {
+                "browser.download.folderList": 2,
+                "browser.download.dir": downloads,
+                "browser.download.useDownloadDir": true,
+                "browser.download.always_ask_before_handling_new_types": false,
+                "browser.download.alwaysOpenPanel": false,
+                // Else an accepted question's button is still disabled, and the driver waits for ever.
+                "security.dialog_enable_delay": 0,
+                "devtools.console.stdout.content": true, // the console shows in geckodriver's output
+            },
+        },
+    });
+    let mut command = tool("geckodriver", "GECKODRIVER");
+    command.args(["--port", "0", "--websocket-port", "0", "--allow-system-access"]);
+    (command, object(capabilities))
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    value.as_object().cloned().expect("written as an object")
+}
+
+/// Where the driver listens, from what it says: "… started successfully on port 4321." or "… Listening on 127.0.0.1:4321".
+///
+/// Before that chromedriver says "Starting ChromeDriver … on port 0".
+fn port(line: &str) -> Option<u16> {
+    if !line.contains("on port") && !line.contains("Listening on") {
+        return None;
+    }
+    let port = line.rsplit([' ', ':']).next()?.trim_end_matches('.').parse().ok()?;
+    (port != 0).then_some(port)
+}

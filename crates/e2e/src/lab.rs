@@ -1,0 +1,106 @@
+//! Two hosts with a router between them, whose path can be cut without either host noticing.
+//!
+//! ```text
+//! host a 10.9.1.2 ── 10.9.1.1 [ the test's own network: server, router ] 10.9.2.1 ── 10.9.2.2 host b
+//! ```
+//!
+//! The router forwards, or does not: no packet filter and no kernel module is needed. Both hosts reach the server, which
+//! listens on the router, all the time.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+const FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
+
+/// Two hosts and the router between them; needs a sealed network.
+#[derive(Debug)]
+pub struct Lab {
+    /// One host.
+    pub a: Host,
+    /// The other.
+    pub b: Host,
+}
+
+/// A network namespace with one address and a default route.
+#[derive(Debug)]
+pub struct Host {
+    /// Holds the namespace open.
+    holder: Child,
+    router: String,
+}
+
+impl Lab {
+    /// Builds it, with the path open.
+    pub fn new() -> Result<Self> {
+        let lab = Self { a: Host::new(1)?, b: Host::new(2)? };
+        lab.mend()?;
+        Ok(lab)
+    }
+
+    /// From now on no packet gets from host to host; both still reach the router.
+    pub fn cut(&self) -> Result<()> {
+        fs::write(FORWARD, "0").context("the router's forwarding")
+    }
+
+    /// Opens the path again.
+    pub fn mend(&self) -> Result<()> {
+        fs::write(FORWARD, "1").context("the router's forwarding")
+    }
+}
+
+impl Host {
+    fn new(number: u8) -> Result<Self> {
+        let holder =
+            Command::new("unshare").args(["-n", "sleep", "infinity"]).stdin(Stdio::null()).spawn()?;
+        let host = Self { router: format!("10.9.{number}.1"), holder };
+        let (pid, router) = (host.holder.id(), &host.router);
+        let own = fs::read_link("/proc/self/ns/net")?;
+        let start = Instant::now();
+        while fs::read_link(format!("/proc/{pid}/ns/net"))? == own {
+            ensure!(start.elapsed() < Duration::from_secs(5), "unshare -n made no network");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        sh(&format!(
+            "ip link add r{number} type veth peer name eth0 netns {pid}
+             ip addr add {router}/24 dev r{number}
+             ip link set r{number} up"
+        ))?;
+        let inside = format!(
+            "ip link set lo up; ip addr add 10.9.{number}.2/24 dev eth0; ip link set eth0 up
+             ip route add default via {router}"
+        );
+        let status = host.command(Command::new("sh").args(["-ec", &inside])).status()?;
+        ensure!(status.success(), "host {number} has no network");
+        Ok(host)
+    }
+
+    /// The address of the router, where the server listens.
+    pub fn router(&self) -> &str {
+        &self.router
+    }
+
+    /// The same command, run on this host.
+    pub fn command(&self, command: &Command) -> Command {
+        let mut inside = Command::new("nsenter");
+        inside
+            .args(["-t", &self.holder.id().to_string(), "-n"])
+            .arg(command.get_program())
+            .args(command.get_args());
+        inside
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
+
+fn sh(script: &str) -> Result<()> {
+    ensure!(Command::new("sh").args(["-ec", script]).status()?.success(), "failed: {script}");
+    Ok(())
+}
