@@ -46,7 +46,10 @@ pub fn sealed(test: &str, limit: Duration, body: impl Future<Output = Result<()>
     command.args(["--exact", test, "--include-ignored", "--nocapture"]).env(INSIDE, test);
     let out = command.output().context("unshare (util-linux)")?;
     let (stdout, stderr) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
-    print!("{stdout}{stderr}");
+    // Indented: the inner run ends with a result of its own, which counts nowhere.
+    for line in stdout.lines().chain(stderr.lines()) {
+        println!("    {line}");
+    }
     // A wrong name runs nothing and exits 0, so the exit code is not enough.
     ensure!(stdout.contains("1 passed"), "{test} failed inside its network ({})", out.status);
     Ok(())

@@ -41,9 +41,14 @@ impl Browser {
 
     /// The downloaded file, once it is complete: `len` bytes under this name.
     pub async fn downloaded(&self, name: &str, len: u64) -> Result<PathBuf> {
+        self.downloaded_within(name, len, PATIENCE).await
+    }
+
+    /// The same with a deadline of its own.
+    pub async fn downloaded_within(&self, name: &str, len: u64, limit: Duration) -> Result<PathBuf> {
         let path = self.downloads.join(name);
         let there = || fs::metadata(&path).is_ok_and(|found| found.len() == len).then(|| path.clone());
-        self.when_downloaded(name, there).await
+        self.when_downloaded(name, limit, there).await
     }
 
     /// What is in the downloaded archive, `beeline-….zip`, once it is complete.
@@ -52,7 +57,8 @@ impl Browser {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             name.starts_with("beeline-") && name.ends_with(".zip") && Tree::of_zip(path).is_ok()
         };
-        let archive = self.when_downloaded("beeline-….zip", || self.saved().into_iter().find(ours)).await?;
+        let archive =
+            self.when_downloaded("beeline-….zip", PATIENCE, || self.saved().into_iter().find(ours)).await?;
         Tree::of_zip(&archive)
     }
 
@@ -60,9 +66,14 @@ impl Browser {
     ///
     /// Both browsers write beside the final name (.crdownload, .part) and rename; Firefox puts an empty file in the
     /// name's place first.
-    async fn when_downloaded(&self, what: &str, found: impl Fn() -> Option<PathBuf>) -> Result<PathBuf> {
+    async fn when_downloaded(
+        &self,
+        what: &str,
+        limit: Duration,
+        found: impl Fn() -> Option<PathBuf>,
+    ) -> Result<PathBuf> {
         let start = Instant::now();
-        while start.elapsed() < PATIENCE {
+        while start.elapsed() < limit {
             let partial =
                 |path: &PathBuf| path.extension().is_some_and(|end| end == "crdownload" || end == "part");
             if !self.saved().iter().any(partial)

@@ -1,0 +1,47 @@
+//! The control: a bare data channel between the same two browsers.
+
+use anyhow::{Result, ensure};
+use e2e::{Browser, Server};
+use serde_json::json;
+
+/// An open channel between two pages that do nothing else.
+#[derive(Debug)]
+pub(crate) struct Bare<'a> {
+    sender: &'a Browser,
+    receiver: &'a Browser,
+}
+
+impl<'a> Bare<'a> {
+    /// Loads a page without a script of its own (the server's health) in both, and connects them.
+    pub(crate) async fn open(server: &Server, sender: &'a Browser, receiver: &'a Browser) -> Result<Self> {
+        let address = format!("{}/healthz", server.url);
+        tokio::try_join!(sender.driver.goto(&address), receiver.driver.goto(&address))?;
+        for browser in [sender, receiver] {
+            browser.driver.execute(include_str!("bare.js"), vec![]).await?;
+        }
+        let offer = sender.eval("bare.offer()", vec![]).await?;
+        let answer = receiver.eval("bare.answer(args[0])", vec![offer]).await?;
+        sender.eval("bare.accept(args[0])", vec![answer]).await?;
+        tokio::try_join!(sender.eval("bare.ready()", vec![]), receiver.eval("bare.ready()", vec![]))?;
+        Ok(Self { sender, receiver })
+    }
+
+    /// Sends so many bytes and waits until the receiver has counted them.
+    pub(crate) async fn carry(&self, bytes: u64) -> Result<()> {
+        let (sent, received) = tokio::try_join!(
+            self.sender.eval("bare.send(args[0])", vec![json!(bytes)]),
+            self.receiver.eval("bare.receive(args[0])", vec![json!(bytes)]),
+        )?;
+        ensure!(sent == received && received == json!(bytes), "sent {sent}, received {received}");
+        Ok(())
+    }
+
+    /// Closes the connection.
+    pub(crate) async fn close(self) -> Result<()> {
+        tokio::try_join!(
+            self.sender.eval("bare.close()", vec![]),
+            self.receiver.eval("bare.close()", vec![])
+        )?;
+        Ok(())
+    }
+}

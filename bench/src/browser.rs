@@ -1,0 +1,74 @@
+//! Browser to browser: our page, from disk to disk with digests, beside a bare data channel that only counts.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use e2e::{Browser, Server, Usage, random_file, ticks_since, usage};
+
+use crate::bare::Bare;
+use crate::options::Options;
+use crate::page::{Transfer, browsers};
+use crate::stats::{Pairs, Run};
+
+/// A clock tick (`getconf CLK_TCK`).
+const TICK: Duration = Duration::from_millis(10);
+
+pub(crate) async fn run(options: &Options) -> Result<()> {
+    let bytes = options.one_size(256) << 20;
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("bench.bin");
+    let digest = random_file(&file, bytes, 42)?;
+    let server = Server::start()?;
+    let (sender, receiver) = browsers().await?;
+    let both = [&sender, &receiver];
+    let mut pairs = Pairs::default();
+
+    for pair in 0..options.runs.unwrap_or(7) {
+        // Each goes first every second time: what warms up or tires favours neither.
+        for ours in [pair % 2 == 0, pair % 2 == 1] {
+            let run = if ours {
+                let transfer = Transfer::offer(&server, &sender, &receiver, &file).await?;
+                let meter = Meter::start(both);
+                let saved = transfer.accept(Duration::from_secs(600)).await?;
+                let run = meter.stop(bytes);
+                transfer.finish(&saved, &digest).await?;
+                pairs.ours.push(run);
+                run
+            } else {
+                let bare = Bare::open(&server, &sender, &receiver).await?;
+                let meter = Meter::start(both);
+                bare.carry(bytes).await?;
+                let run = meter.stop(bytes);
+                bare.close().await?;
+                pairs.control.push(run);
+                run
+            };
+            let who = if ours { "beeline" } else { "bare channel" };
+            let (pair, speed, cost) = (pair + 1, run.speed(), run.cost());
+            options.say(&format!("pair {pair}  {who:13} {speed:6.1} MB/s {cost:6.1} CPU s/GiB"));
+        }
+    }
+    options.say(&pairs.summary("bare channel"));
+    options.result(&pairs.json("bare_channel"));
+    Ok(())
+}
+
+/// Wall and CPU time of two browsers.
+struct Meter<'a> {
+    browsers: [&'a Browser; 2],
+    before: [Vec<Usage>; 2],
+    start: Instant,
+}
+
+impl<'a> Meter<'a> {
+    fn start(browsers: [&'a Browser; 2]) -> Self {
+        Self { before: browsers.map(|browser| usage(browser.pid())), browsers, start: Instant::now() }
+    }
+
+    fn stop(self, bytes: u64) -> Run {
+        let wall = self.start.elapsed();
+        let used = self.browsers.iter().zip(&self.before);
+        let ticks: u64 = used.map(|(browser, before)| ticks_since(before, &usage(browser.pid()))).sum();
+        Run { bytes, wall, cpu: TICK * u32::try_from(ticks).unwrap_or(u32::MAX) }
+    }
+}

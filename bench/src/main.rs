@@ -1,0 +1,36 @@
+//! Measurements, each beside a control in the same run: a ratio says something on any machine, a bare time does not.
+//!
+//! ```text
+//! browser   our page, disk to disk with digests     beside a bare data channel of the same two browsers
+//! native    beeline send | receive                  beside nc, between the same two folders
+//! soak      memory of both ends while files grow    beside the bare channel's
+//! ```
+//!
+//! `cargo xtask bench NAME` and `cargo xtask soak` install what they need and start this.
+
+mod bare;
+mod browser;
+mod native;
+mod options;
+mod page;
+mod soak;
+mod stats;
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use options::Options;
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let name = arguments.next().unwrap_or_default();
+    let options = Options::parse(arguments)?;
+    let limit = Duration::from_secs(3 * 60 * 60);
+    match name.as_str() {
+        "browser" => e2e::sealed_program(limit, browser::run(&options)),
+        "native" => e2e::sealed_program(limit, native::run(&options)),
+        "soak" => e2e::sealed_program(limit, soak::run(&options)),
+        _ => bail!("no such measurement: {name:?}\nhint: browser, native or soak"),
+    }
+}
