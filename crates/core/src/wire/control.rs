@@ -1,1 +1,463 @@
-//! To be written.
+//! On the control channel: transfers, and whether the other side is alive.
+//!
+//! ```text
+//! sender                                     receiver
+//!   │── Offer, Page … ─────────────────────────>│  asks the person
+//!   │<───────────────── Accept{order, grant} ───│
+//!   │── Digests ──────────────────────────────>│
+//!   │══ data frames ═══════════════════════════>│  hash, compare, write
+//!   │<── Grant, Report, Acks, Resend, Complete ─│
+//!   │── FileEnd (only for a stream) ───────────>│
+//!   │<──────────────────────────────── Done ────│  all is on its disk
+//! ```
+//!
+//! Each frame but Hello, Ping, Pong and Bye names its transfer. Even numbers are offered by the opener, odd
+//! ones by the joiner. Pause and Cancel come from either side.
+use super::frames;
+use crate::output::{FileIndex, Order};
+use minicbor::{Decode, Encode};
+
+/// Bytes of a control frame, at most: below the smallest `max-message-size` in the field.
+pub const MAX_CONTROL_LEN: usize = 60 * 1024;
+/// Bytes of a text, at most.
+pub const MAX_TEXT_LEN: usize = 48 * 1024;
+
+/// The first frame of each side.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Hello {
+    /// Bytes of a data frame that this side takes, at most.
+    #[n(0)]
+    pub max_frame: u32,
+    /// Lanes that this side can serve, 1 to 16.
+    #[n(1)]
+    pub lanes: u8,
+}
+
+/// Begins an offer; its entries follow in pages. A text comes whole and without pages.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Offer {
+    /// A new number.
+    #[n(0)]
+    pub transfer: u32,
+    /// How many entries the pages will hold.
+    #[n(1)]
+    pub entries: u32,
+    /// Instead of entries.
+    #[n(2)]
+    pub text: Option<String>,
+}
+
+/// Some of a manifest's entries, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Page {
+    /// Which transfer.
+    #[n(0)]
+    pub transfer: u32,
+    /// The next entries.
+    #[n(1)]
+    pub entries: Vec<Entry>,
+}
+
+/// A file or a folder.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Entry {
+    /// Components joined by `/`.
+    #[n(0)]
+    pub path: String,
+    /// Whether it is a folder.
+    #[n(1)]
+    pub folder: bool,
+    /// Bytes; absent for a folder and for a stream.
+    #[n(2)]
+    pub size: Option<u64>,
+    /// Seconds since 1970.
+    #[n(3)]
+    pub modified: Option<i64>,
+    /// Whether its owner may execute it.
+    #[n(4)]
+    pub executable: bool,
+}
+
+/// The receiver wants it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Accept {
+    /// Which transfer.
+    #[n(0)]
+    pub transfer: u32,
+    /// Whether blocks must come in order.
+    #[n(1)]
+    pub sequential: bool,
+    /// The first grant: a position in the transfer's stream.
+    #[n(2)]
+    pub grant: u64,
+    /// Blocks that are there already.
+    #[n(3)]
+    pub held: Vec<BlockRun>,
+}
+
+impl Accept {
+    /// The order asked for.
+    pub fn order(&self) -> Order {
+        if self.sequential { Order::Sequential } else { Order::Any }
+    }
+}
+
+/// Consecutive blocks of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct BlockRun {
+    /// Which entry.
+    #[n(0)]
+    pub file: u32,
+    /// The first block.
+    #[n(1)]
+    pub first: u32,
+    /// How many.
+    #[n(2)]
+    pub count: u32,
+}
+
+/// The receiver does not want it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Decline {
+    /// Which transfer.
+    #[n(0)]
+    pub transfer: u32,
+    /// In words, for a person; may be empty.
+    #[n(1)]
+    pub message: String,
+}
+
+/// The sender may send bytes below this position of the transfer's stream (its files one after another).
+/// Never smaller than an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Grant {
+    /// Which transfer.
+    #[n(0)]
+    pub transfer: u32,
+    /// In bytes.
+    #[n(1)]
+    pub position: u64,
+}
+
+/// What a lane delivered, for the sender's throttle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Report {
+    /// Which lane.
+    #[n(0)]
+    pub lane: u8,
+    /// Bytes of data frames received on it, ever.
+    #[n(1)]
+    pub bytes: u64,
+    /// The receiver's clock, in units of 0.1 ms, modulo 2^32.
+    #[n(2)]
+    pub clock: u32,
+    /// The stamp of the newest data frame.
+    #[n(3)]
+    pub echo: u32,
+}
+
+/// Digests of blocks that are sent, were sent or will be.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Digests {
+    /// Which transfer.
+    #[n(0)]
+    pub transfer: u32,
+    /// Some of them.
+    #[n(1)]
+    pub digests: Vec<BlockDigests>,
+}
+
+/// Digests of consecutive blocks of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct BlockDigests {
+    /// Which entry.
+    #[n(0)]
+    pub file: u32,
+    /// The first block.
+    #[n(1)]
+    pub first: u32,
+    /// 32 bytes each.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub digests: Vec<u8>,
+}
+
+/// A stream ended: its length, which was not known before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct FileEnd {
+    /// Which transfer.
+    #[n(0)]
+    pub transfer: u32,
+    /// Which entry.
+    #[n(1)]
+    pub file: u32,
+    /// Bytes.
+    #[n(2)]
+    pub len: u64,
+}
+
+/// Blocks that are verified and written.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Acks {
+    /// Which transfer.
+    #[n(0)]
+    pub transfer: u32,
+    /// Which blocks.
+    #[n(1)]
+    pub blocks: Vec<BlockRun>,
+}
+
+/// A block arrived damaged: send it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Resend {
+    /// Which transfer.
+    #[n(0)]
+    pub transfer: u32,
+    /// Which entry.
+    #[n(1)]
+    pub file: u32,
+    /// Which block.
+    #[n(2)]
+    pub block: u32,
+}
+
+/// Files that have their final names on the receiver's disk.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Complete {
+    /// Which transfer.
+    #[n(0)]
+    pub transfer: u32,
+    /// Some of them.
+    #[n(1)]
+    pub files: Vec<FileRoot>,
+}
+
+/// A file's BLAKE3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct FileRoot {
+    /// Which entry.
+    #[n(0)]
+    pub file: u32,
+    /// As `b3sum` prints it.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub root: [u8; 32],
+}
+
+/// Stand still, or go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Pause {
+    /// Which transfer.
+    #[n(0)]
+    pub transfer: u32,
+    /// Whether to stand still.
+    #[n(1)]
+    pub paused: bool,
+}
+
+/// Why a transfer ends early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum CancelReason {
+    /// A person wished so.
+    #[n(0)]
+    Person,
+    /// A file cannot be read, or changed.
+    #[n(1)]
+    Source,
+    /// A file cannot be written.
+    #[n(2)]
+    Sink,
+    /// A block stays damaged.
+    #[n(3)]
+    Corrupt,
+}
+
+/// The transfer ends early.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Cancel {
+    /// Which transfer.
+    #[n(0)]
+    pub transfer: u32,
+    /// Why.
+    #[n(1)]
+    pub reason: CancelReason,
+    /// In words, for a person; may be empty.
+    #[n(2)]
+    pub message: String,
+}
+
+/// Every entry is on the receiver's disk, flushed, under its final name; for a text: it was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Done {
+    /// Which transfer.
+    #[n(0)]
+    pub transfer: u32,
+}
+
+/// Are you there? Every 2 s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Ping {}
+
+/// I am.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Pong {}
+
+/// The sender ends the session, or agrees to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Bye {}
+
+frames! {
+    /// What peers say on the control channel.
+    pub enum Control {
+        /// First.
+        0x01 => Hello,
+        /// Sender: a transfer begins.
+        0x02 => Offer,
+        /// Sender: its entries.
+        0x03 => Page,
+        /// Receiver: yes.
+        0x04 => Accept,
+        /// Receiver: no.
+        0x05 => Decline,
+        /// Receiver: go on.
+        0x06 => Grant,
+        /// Receiver: what arrived.
+        0x07 => Report,
+        /// Sender: what to expect.
+        0x08 => Digests,
+        /// Sender: a stream's length.
+        0x09 => FileEnd,
+        /// Receiver: what is written.
+        0x0a => Acks,
+        /// Receiver: once more.
+        0x0b => Resend,
+        /// Receiver: whole files.
+        0x0c => Complete,
+        /// Either: stand still, or go on.
+        0x0d => Pause,
+        /// Either: the end of a transfer.
+        0x0e => Cancel,
+        /// Receiver: the good end of a transfer.
+        0x0f => Done,
+        /// Either.
+        0x10 => Ping,
+        /// Either.
+        0x11 => Pong,
+        /// Either: the end of the session.
+        0x12 => Bye,
+    }
+}
+
+impl From<&crate::manifest::Entry> for Entry {
+    fn from(entry: &crate::manifest::Entry) -> Self {
+        let (folder, size) = match entry.kind {
+            crate::manifest::EntryKind::File { size } => (false, size),
+            crate::manifest::EntryKind::Folder => (true, None),
+        };
+        let path = entry.path.as_str().to_owned();
+        Self { path, folder, size, modified: entry.modified, executable: entry.executable }
+    }
+}
+
+impl TryFrom<Entry> for crate::manifest::Entry {
+    type Error = crate::path::PathError;
+
+    fn try_from(entry: Entry) -> Result<Self, Self::Error> {
+        let kind = match entry.folder {
+            true => crate::manifest::EntryKind::Folder,
+            false => crate::manifest::EntryKind::File { size: entry.size },
+        };
+        let path = crate::path::RelPath::parse(&entry.path)?;
+        Ok(Self { path, kind, modified: entry.modified, executable: entry.executable })
+    }
+}
+
+impl BlockRun {
+    /// The entry as a typed index.
+    pub fn index(&self) -> FileIndex {
+        FileIndex(self.file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::check;
+
+    #[test]
+    fn golden_bytes() {
+        let both = |value: Control, golden: &str| check(value, golden, Control::encode, Control::decode);
+        both(Hello { max_frame: 65536, lanes: 1 }.into(), "01 a2 00 1a00010000 01 01");
+        both(Offer { transfer: 2, entries: 3, text: None }.into(), "02 a2 00 02 01 03");
+        both(
+            Offer { transfer: 2, entries: 0, text: Some("hi".into()) }.into(),
+            "02 a3 00 02 01 00 02 62 6869",
+        );
+        let entry =
+            Entry { path: "a".into(), folder: false, size: Some(9), modified: Some(-1), executable: true };
+        both(
+            Page { transfer: 0, entries: vec![entry] }.into(),
+            "03 a2 00 00 01 81 a5 00 61 61 01 f4 02 09 03 20 04 f5",
+        );
+        let run = BlockRun { file: 1, first: 2, count: 3 };
+        let accept = Accept { transfer: 0, sequential: true, grant: 8, held: vec![run] };
+        both(accept.into(), "04 a4 00 00 01 f5 02 08 03 81 a3 00 01 01 02 02 03");
+        both(Decline { transfer: 0, message: "".into() }.into(), "05 a2 00 00 01 60");
+        both(Grant { transfer: 0, position: 1 << 32 }.into(), "06 a2 00 00 01 1b0000000100000000");
+        both(Report { lane: 0, bytes: 5, clock: 6, echo: 7 }.into(), "07 a4 00 00 01 05 02 06 03 07");
+        let digests = BlockDigests { file: 1, first: 0, digests: vec![2; 3] };
+        both(
+            Digests { transfer: 0, digests: vec![digests] }.into(),
+            "08 a2 00 00 01 81 a3 00 01 01 00 02 43 020202",
+        );
+        both(FileEnd { transfer: 0, file: 0, len: 4 }.into(), "09 a3 00 00 01 00 02 04");
+        both(Acks { transfer: 0, blocks: vec![run] }.into(), "0a a2 00 00 01 81 a3 00 01 01 02 02 03");
+        both(Resend { transfer: 0, file: 1, block: 2 }.into(), "0b a3 00 00 01 01 02 02");
+        let root = FileRoot { file: 1, root: [7; 32] };
+        both(
+            Complete { transfer: 0, files: vec![root] }.into(),
+            &format!("0c a2 00 00 01 81 a2 00 01 01 5820 {}", "07".repeat(32)),
+        );
+        both(Pause { transfer: 0, paused: true }.into(), "0d a2 00 00 01 f5");
+        both(
+            Cancel { transfer: 0, reason: CancelReason::Source, message: "x".into() }.into(),
+            "0e a3 00 00 01 01 02 61 78",
+        );
+        both(Done { transfer: 0 }.into(), "0f a1 00 00");
+        both(Ping {}.into(), "10 a0");
+        both(Pong {}.into(), "11 a0");
+        both(Bye {}.into(), "12 a0");
+    }
+
+    #[test]
+    fn unknown_keys_are_ignored_and_unknown_types_skipped_or_refused() {
+        assert_eq!(
+            Control::decode(&[0x0f, 0xa2, 0x00, 0x05, 0x18, 0x63, 0x61, 0x78]),
+            Ok(Some(Done { transfer: 5 }.into()))
+        );
+        assert_eq!(Control::decode(&[0x80, 0xff]), Ok(None));
+        assert_eq!(Control::decode(&[0x7f, 0xa0]), Err(crate::wire::WireError::UnknownType(0x7f)));
+        assert_eq!(Control::decode(&[]), Err(crate::wire::WireError::Empty));
+    }
+}

@@ -103,8 +103,7 @@ fn encode<T: minicbor::Encode<()>>(kind: u8, body: &T) -> Vec<u8> {
 
 fn decode<'b, T: minicbor::Decode<'b, ()>>(kind: u8, body: &'b [u8]) -> Result<T, WireError> {
     let mut decoder = minicbor::Decoder::new(body);
-    let value =
-        decoder.decode().map_err(|error| WireError::Malformed { kind, reason: error.to_string() })?;
+    let value = decoder.decode().map_err(|error| WireError::Malformed { kind, reason: error.to_string() })?;
     match body.len() - decoder.position() {
         0 => Ok(value),
         rest => Err(WireError::Trailing(rest)),

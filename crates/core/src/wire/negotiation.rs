@@ -1,1 +1,150 @@
-//! To be written.
+//! Between two peers, sealed: who they are, and how their connections come about.
+use super::frames;
+use crate::rtc::{LaneId, SdpKind};
+use minicbor::{Decode, Encode};
+
+/// The joiner's first sealed message.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct JoinerHello {
+    /// How the device calls itself.
+    #[n(0)]
+    pub name: String,
+    /// Hash of the nonce that `Reveal` will show.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub commitment: [u8; 32],
+}
+
+/// The opener's first sealed message.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct OpenerHello {
+    /// How the device calls itself.
+    #[n(0)]
+    pub name: String,
+    /// The opener's part of the SAS.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub nonce: [u8; 32],
+}
+
+/// The joiner's part of the SAS; comes before its first answer.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Reveal {
+    /// What the commitment was of.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub nonce: [u8; 32],
+}
+
+/// An offer.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Offer {
+    /// Which connection.
+    #[n(0)]
+    pub lane: u8,
+    /// The session description (RFC 8866).
+    #[n(1)]
+    pub sdp: String,
+}
+
+/// An answer.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Answer {
+    /// Which connection.
+    #[n(0)]
+    pub lane: u8,
+    /// The session description (RFC 8866).
+    #[n(1)]
+    pub sdp: String,
+}
+
+/// An ICE candidate.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Candidate {
+    /// Which connection.
+    #[n(0)]
+    pub lane: u8,
+    /// `candidate:…` (RFC 8839 §5.1).
+    #[n(1)]
+    pub candidate: String,
+}
+
+/// The sender ends the session.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Abort {
+    /// In words, for a person.
+    #[n(0)]
+    pub message: String,
+}
+
+macro_rules! without_addresses {
+    ($($name:ident)*) => {
+        $(impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{}(lane {}, …)", stringify!($name), self.lane)
+            }
+        })*
+    };
+}
+without_addresses!(Offer Answer Candidate);
+
+frames! {
+    /// What is sealed.
+    pub enum Negotiation {
+        /// Who joins.
+        0x20 => JoinerHello,
+        /// Who opened.
+        0x21 => OpenerHello,
+        /// The committed nonce.
+        0x22 => Reveal,
+        /// SDP, first half.
+        0x23 => Offer,
+        /// SDP, second half.
+        0x24 => Answer,
+        /// ICE.
+        0x25 => Candidate,
+        /// The end.
+        0x26 => Abort,
+    }
+}
+
+impl Negotiation {
+    /// The frame for a description.
+    pub fn description(lane: LaneId, description: crate::rtc::Description) -> Self {
+        let (lane, sdp) = (lane.0, description.sdp);
+        match description.kind {
+            SdpKind::Offer => Offer { lane, sdp }.into(),
+            SdpKind::Answer => Answer { lane, sdp }.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::check;
+
+    #[test]
+    fn golden_bytes() {
+        let both =
+            |value: Negotiation, golden: &str| check(value, golden, Negotiation::encode, Negotiation::decode);
+        let ones = "01".repeat(32);
+        both(
+            JoinerHello { name: "ab".into(), commitment: [1; 32] }.into(),
+            &format!("20 a2 00 62 6162 01 5820 {ones}"),
+        );
+        both(
+            OpenerHello { name: "c".into(), nonce: [1; 32] }.into(),
+            &format!("21 a2 00 61 63 01 5820 {ones}"),
+        );
+        both(Reveal { nonce: [1; 32] }.into(), &format!("22 a1 00 5820 {ones}"));
+        both(Offer { lane: 0, sdp: "v=0".into() }.into(), "23 a2 00 00 01 63 763d30");
+        both(Answer { lane: 1, sdp: "v=0".into() }.into(), "24 a2 00 01 01 63 763d30");
+        both(Candidate { lane: 0, candidate: "c".into() }.into(), "25 a2 00 00 01 61 63");
+        both(Abort { message: "no".into() }.into(), "26 a1 00 62 6e6f");
+    }
+}

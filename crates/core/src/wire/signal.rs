@@ -377,3 +377,66 @@ frames! {
         0x48 => Refused,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::check;
+
+    #[test]
+    fn golden_bytes_to_the_server() {
+        let both = |value: ToServer, golden: &str| check(value, golden, ToServer::encode, ToServer::decode);
+        let open = Open { versions: vec![1], suites: vec![1], locator: None, joiners: 1 };
+        both(open.into(), "01 a3 00 41 01 01 41 01 03 01");
+        let join = Join { versions: vec![2, 1], suites: vec![1], locator: Locator::Nameplate(7) };
+        both(join.into(), "02 a3 00 42 0201 01 41 01 02 82 00 81 07");
+        let join = Join { versions: vec![1], suites: vec![1], locator: Locator::Resume([3; 16]) };
+        both(join.into(), &format!("02 a3 00 41 01 01 41 01 02 82 01 81 50 {}", "03".repeat(16)));
+        let cursor = Cursor { peer: 1, seq: 300 };
+        both(
+            Resume { token: [4; 16], received: vec![cursor] }.into(),
+            &format!("03 a2 00 50 {} 01 81 a2 00 01 01 19012c", "04".repeat(16)),
+        );
+        both(Post { to: 0, seq: 1, ack: 2, body: vec![8] }.into(), "04 a4 00 00 01 01 02 02 03 41 08");
+        both(Ack { peer: 1, seq: 9 }.into(), "05 a2 00 01 01 09");
+        both(Lock {}.into(), "06 a0");
+        both(Leave {}.into(), "07 a0");
+        both(Dismiss { peer: 2 }.into(), "08 a1 00 02");
+    }
+
+    #[test]
+    fn golden_bytes_to_a_peer() {
+        let both = |value: ToPeer, golden: &str| check(value, golden, ToPeer::encode, ToPeer::decode);
+        let token = "05".repeat(16);
+        let ice = Ice { urls: vec!["stun:h".into()], username: None, credential: None };
+        both(
+            Opened { nameplate: Some(7), token: [5; 16], ice: vec![ice], build: "b".into() }.into(),
+            &format!("41 a4 00 07 01 50 {token} 02 81 a1 00 81 66 7374756e3a68 03 61 62"),
+        );
+        both(
+            Joined {
+                peer: 1,
+                token: [5; 16],
+                ice: vec![],
+                build: "b".into(),
+                versions: vec![1],
+                suites: vec![1],
+            }
+            .into(),
+            &format!("42 a6 00 01 01 50 {token} 02 80 03 61 62 04 41 01 05 41 01"),
+        );
+        both(
+            PeerJoined { peer: 1, versions: vec![1], suites: vec![1] }.into(),
+            "43 a3 00 01 01 41 01 02 41 01",
+        );
+        let accepted = vec![Cursor { peer: 0, seq: 2 }];
+        both(Resumed { accepted, ice: vec![] }.into(), "44 a2 00 81 a2 00 00 01 02 01 80");
+        both(Message { from: 1, seq: 1, ack: 0, body: vec![8] }.into(), "45 a4 00 01 01 01 02 00 03 41 08");
+        both(Acked { peer: 1, seq: 9 }.into(), "46 a2 00 01 01 09");
+        both(PeerState { peer: 1, presence: Presence::Away }.into(), "47 a2 00 01 01 01");
+        both(
+            Refused { reason: Reason::NoRoom, message: "no".into(), retry_ms: Some(10) }.into(),
+            "48 a3 00 00 01 62 6e6f 02 0a",
+        );
+    }
+}

@@ -1,0 +1,68 @@
+//! A driver's store of blocks: file bytes between a disk and a channel.
+use crate::{
+    output::{BlockRef, TransferId},
+    wire::data::{self, Run},
+};
+use std::collections::HashMap;
+
+/// Blocks that were read and are being sent, or that are being put together and not yet written.
+///
+/// The session decides what is in it (`Output::Read`, `Place`, `Write`, `Forget`, `Abandon`); its grants
+/// and its read-ahead bound how much that is.
+#[derive(Debug, Default)]
+pub struct Blocks(HashMap<BlockRef, Vec<u8>>);
+
+impl Blocks {
+    /// Keeps a block that was read.
+    pub fn insert(&mut self, block: BlockRef, bytes: Vec<u8>) {
+        self.0.insert(block, bytes);
+    }
+
+    /// Copies part of a message to its place in a block of `len` bytes.
+    pub fn place(&mut self, block: BlockRef, len: u32, at: u32, bytes: &[u8]) {
+        let buffer = self.0.entry(block).or_insert_with(|| vec![0; len as usize]);
+        let at = at as usize;
+        if let Some(room) = buffer.get_mut(at..at + bytes.len()) {
+            room.copy_from_slice(bytes);
+        }
+    }
+
+    /// A block's bytes.
+    pub fn get(&self, block: BlockRef) -> Option<&[u8]> {
+        self.0.get(&block).map(Vec::as_slice)
+    }
+
+    /// Takes a block out, to write it.
+    pub fn take(&mut self, block: BlockRef) -> Option<Vec<u8>> {
+        self.0.remove(&block)
+    }
+
+    /// Drops a block.
+    pub fn forget(&mut self, block: BlockRef) {
+        self.0.remove(&block);
+    }
+
+    /// Drops all blocks of a transfer.
+    pub fn abandon(&mut self, transfer: TransferId) {
+        self.0.retain(|block, _| block.transfer != transfer);
+    }
+
+    /// The data frame for `Output::Data`. `None` if a block is missing, which is the driver's mistake.
+    pub fn frame(&self, transfer: TransferId, stamp: u32, runs: &[Run]) -> Option<Vec<u8>> {
+        let len = runs.iter().map(|r| data::RUN_HEADER + usize::from(r.len)).sum::<usize>();
+        let mut frame = Vec::with_capacity(data::FRAME_HEADER + len);
+        data::start(transfer, stamp, &mut frame);
+        for run in runs {
+            let index = (run.offset / crate::digest::BLOCK_LEN) as u32;
+            let block = self.0.get(&BlockRef { transfer, file: run.file, index })?;
+            let at = (run.offset % crate::digest::BLOCK_LEN) as usize;
+            data::run(run, block.get(at..at + usize::from(run.len))?, &mut frame);
+        }
+        Some(frame)
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.0.values().map(Vec::capacity).sum()
+    }
+}

@@ -1,0 +1,138 @@
+//! Gone, or only silent?
+//!
+//! The peer's socket at the server closed *and* control silent: its process is gone. Silence alone: the path
+//! is lost, and may come back, by itself or by an ICE restart.
+use crate::{time::Time, wire::signal::Presence};
+use std::time::Duration;
+
+/// Between pings.
+const PING: Duration = Duration::from_secs(2);
+/// So long without a word is silence.
+const SILENCE: Duration = Duration::from_secs(5);
+/// From silence to the first ICE restart, and between two.
+const RESTART: (Duration, Duration) = (Duration::from_secs(12), Duration::from_secs(15));
+/// A path that has been lost so long does not come back.
+const GIVE_UP: Duration = Duration::from_secs(180);
+
+/// What a moment of silence calls for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pulse {
+    Ping,
+    Lost,
+    Restart,
+    Gone,
+    GiveUp,
+}
+
+/// Watches over the control channel of a connected session.
+#[derive(Debug)]
+pub(crate) struct Liveness {
+    heard: Time,
+    ping_at: Time,
+    restart_at: Option<Time>,
+    presence: Presence,
+    lost: bool,
+}
+
+impl Liveness {
+    pub(crate) fn new(presence: Presence, now: Time) -> Self {
+        Self { heard: now, ping_at: now + PING, restart_at: None, presence, lost: false }
+    }
+
+    pub(crate) fn presence(&mut self, presence: Presence) {
+        self.presence = presence;
+    }
+
+    /// Something arrived; says whether the path had been lost.
+    pub(crate) fn heard(&mut self, now: Time) -> bool {
+        self.heard = now;
+        self.restart_at = None;
+        std::mem::take(&mut self.lost)
+    }
+
+    /// The lane says that nothing comes any more: no need to wait for the full silence.
+    pub(crate) fn failed(&mut self, now: Time) {
+        self.restart_at.get_or_insert(now);
+    }
+
+    pub(crate) fn timeout(&self) -> Time {
+        let mut next = self.ping_at;
+        if !self.lost {
+            next = next.min(self.heard + SILENCE);
+        }
+        next.min(self.restart_at.unwrap_or(self.heard + RESTART.0))
+    }
+
+    pub(crate) fn poll(&mut self, now: Time) -> Option<Pulse> {
+        let silence = now.since(self.heard);
+        if silence >= SILENCE && self.presence != Presence::Here {
+            return Some(Pulse::Gone);
+        }
+        if silence >= GIVE_UP {
+            return Some(Pulse::GiveUp);
+        }
+        if silence >= SILENCE && !self.lost {
+            self.lost = true;
+            return Some(Pulse::Lost);
+        }
+        if silence >= SILENCE && now >= self.restart_at.unwrap_or(self.heard + RESTART.0) {
+            self.restart_at = Some(now + RESTART.1);
+            return Some(Pulse::Restart);
+        }
+        if now >= self.ping_at {
+            self.ping_at = now + PING;
+            return Some(Pulse::Ping);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Time {
+        Time::from_origin(Duration::from_secs(seconds))
+    }
+
+    fn pulses(liveness: &mut Liveness, seconds: std::ops::Range<u64>) -> Vec<(u64, Pulse)> {
+        let mut all = Vec::new();
+        for second in seconds {
+            while let Some(pulse) = liveness.poll(at(second)) {
+                if pulse != Pulse::Ping {
+                    all.push((second, pulse));
+                }
+                if matches!(pulse, Pulse::Gone | Pulse::GiveUp) {
+                    return all;
+                }
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn silence_alone_is_a_lost_path_that_is_restarted_and_given_up_after_minutes() {
+        let mut liveness = Liveness::new(Presence::Here, at(0));
+        let seen = pulses(&mut liveness, 0..1000);
+        assert_eq!(seen[0], (5, Pulse::Lost));
+        assert_eq!(seen[1], (12, Pulse::Restart));
+        assert_eq!(seen[2], (27, Pulse::Restart));
+        assert_eq!(seen.last(), Some(&(180, Pulse::GiveUp)));
+    }
+
+    #[test]
+    fn silence_and_a_closed_socket_mean_gone_after_five_seconds() {
+        let mut liveness = Liveness::new(Presence::Here, at(0));
+        liveness.presence(Presence::Away);
+        assert_eq!(pulses(&mut liveness, 0..100), [(5, Pulse::Gone)]);
+    }
+
+    #[test]
+    fn a_word_heals() {
+        let mut liveness = Liveness::new(Presence::Here, at(0));
+        assert_eq!(pulses(&mut liveness, 0..10), [(5, Pulse::Lost)]);
+        assert!(liveness.heard(at(10)));
+        assert!(!liveness.heard(at(10)));
+        assert_eq!(pulses(&mut liveness, 10..15), []);
+    }
+}
