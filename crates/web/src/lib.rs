@@ -1,1 +1,33 @@
-//! To be written.
+//! How a browser does it: the page and its worker, one wasm for both.
+//!
+//! ```text
+//! page thread                                     worker thread
+//! page/      what a person sees (Leptos)          worker/   the core's session, socket, files, clock
+//! page/rtc   RTCPeerConnection, data channels     sink/     downloads: streamed, or a Blob
+//!      └───────────── messages: tagged arrays, file bytes as transferred ArrayBuffers ─────┘
+//! ```
+//!
+//! WebRTC exists on the page only; everything that costs time is in the worker, so that the page stays
+//! responsive whatever the line carries.
+mod browser;
+mod messages;
+mod page;
+mod sink;
+mod strings;
+mod worker;
+
+use wasm_bindgen::prelude::*;
+
+/// Mounts the page. `module` is this wasm, compiled; the worker is started with it.
+#[wasm_bindgen]
+pub fn start_page() {
+    console_error_panic_hook::set_once(); // else a panic is only "unreachable executed"
+    page::start(wasm_bindgen::module());
+}
+
+/// Makes this thread, a dedicated worker, serve the page.
+#[wasm_bindgen]
+pub fn start_worker() {
+    console_error_panic_hook::set_once();
+    worker::start();
+}

@@ -1,0 +1,226 @@
+//! What page and worker say to each other.
+//!
+//! ```text
+//! [0, value, extra]              a ToWorker or ToPage; extra: files, a port or a Blob
+//! [1, lane, channel, buffer]     a data-channel message; the ArrayBuffer is transferred
+//! ```
+//!
+//! Only the second kind is frequent, so only it avoids the detour through a JavaScript object.
+use js_sys::{Array, ArrayBuffer};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use wasm_bindgen::{JsCast, JsValue};
+
+/// From the page to the worker.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum ToWorker {
+    /// Makes a room.
+    Open { name: String },
+    /// Joins somebody's room.
+    Join { name: String, code: String },
+    /// Offers what was chosen; `extra` is an array with a File for each path, or null for a folder.
+    Offer { paths: Vec<String> },
+    /// Sends a text.
+    Text { text: String },
+    /// Takes what is offered; `extra` is the download's port, or nothing: then it becomes a Blob.
+    Accept { transfer: u32 },
+    /// Does not want it.
+    Decline { transfer: u32 },
+    /// Stops it.
+    Cancel { transfer: u32 },
+    /// Says goodbye.
+    Close,
+    /// An offer or answer was set locally.
+    Description { lane: u8, offer: bool, sdp: String },
+    /// A candidate was gathered.
+    Candidate { lane: u8, candidate: String },
+    /// A channel is open in both directions.
+    ChannelOpen { lane: u8, channel: u16, max_message: u32 },
+    /// The connection's state changed.
+    Lane { lane: u8, state: Lane },
+    /// So many bytes have left this channel since it was opened.
+    Left { lane: u8, channel: u16, bytes: f64 },
+}
+
+/// A connection's state.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Lane {
+    Connected,
+    Disconnected,
+    Failed,
+    Closed,
+}
+
+/// A STUN or TURN server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Ice {
+    pub(crate) urls: Vec<String>,
+    pub(crate) username: Option<String>,
+    pub(crate) credential: Option<String>,
+}
+
+/// From the worker to the page.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum ToPage {
+    /// The worker runs.
+    Ready,
+    /// Make a connection.
+    LaneOpen { lane: u8, offerer: bool, ice: Vec<Ice> },
+    /// Apply the other side's offer or answer.
+    SetRemote { lane: u8, offer: bool, sdp: String },
+    /// Add a candidate.
+    AddCandidate { lane: u8, candidate: String },
+    /// Make an offer with fresh ICE credentials.
+    Restart { lane: u8 },
+    /// Forget a connection.
+    LaneClose { lane: u8 },
+    /// The room's code.
+    Code { code: String },
+    /// The room was found.
+    Joined,
+    /// Somebody guessed wrong.
+    WrongGuess { left: u8 },
+    /// Somebody could not join, without having guessed.
+    TurnedAway(Ended),
+    /// The other side knows the code.
+    Peer { name: String },
+    /// Two words to compare.
+    Sas { words: String },
+    /// Both channels are open.
+    Connected,
+    /// Silence.
+    PathLost,
+    /// Heard again.
+    PathBack,
+    /// The other side offers files.
+    Offered(Offer),
+    /// What was chosen here is offered as this transfer.
+    Offering(Offer),
+    /// What was chosen here cannot be offered.
+    NotOffered { why: String },
+    /// A text from the other side.
+    Text { text: String },
+    /// The other side accepted.
+    Accepted { transfer: u32 },
+    /// The other side does not want it.
+    Declined { transfer: u32, message: String },
+    /// Twice to four times a second while something moves.
+    Progress(Progress),
+    /// A file is complete.
+    FileDone { transfer: u32, path: String, digest: String },
+    /// What was received is in `extra`, a Blob: to be saved under this name.
+    Saved { name: String },
+    /// All is there.
+    Done { transfer: u32 },
+    /// A transfer ended without success.
+    Failed { transfer: u32, failure: Failure },
+    /// The session is over.
+    Closed(Ended),
+    /// A download runs: the service worker must not fall asleep.
+    KeepAlive,
+}
+
+/// What is offered, cut to what a page can show.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Offer {
+    pub(crate) transfer: u32,
+    pub(crate) files: u32,
+    pub(crate) folders: u32,
+    /// All bytes, where known.
+    pub(crate) bytes: Option<u64>,
+    /// The first [`SHOWN`] entries.
+    pub(crate) entries: Vec<Entry>,
+    /// What the download will be called.
+    pub(crate) save_as: String,
+    /// Whether that is an archive.
+    pub(crate) archive: bool,
+    /// Whether this is a text.
+    pub(crate) text: bool,
+}
+
+/// Entries shown of one offer, at most.
+pub(crate) const SHOWN: usize = 1000;
+
+/// A file or a folder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) path: String,
+    /// Bytes; absent for a folder or where unknown.
+    pub(crate) size: Option<u64>,
+    pub(crate) folder: bool,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    pub(crate) transfer: u32,
+    pub(crate) bytes: u64,
+    pub(crate) total: Option<u64>,
+    pub(crate) files: u32,
+    pub(crate) bytes_per_s: f64,
+    pub(crate) eta_s: Option<f64>,
+}
+
+/// How a session ended; the core's `Closed` without what only a program wants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Ended {
+    Bye,
+    Here,
+    PeerLeft,
+    PeerGone,
+    NoRoom,
+    WrongCode { left: u8 },
+    Burnt,
+    Version { update_here: bool },
+    Tampered,
+    Protocol { said: String },
+    Aborted { said: String },
+    Server { said: String },
+    Silent,
+    NoPath,
+    PathLost,
+}
+
+/// How a transfer ended without success; the core's `TransferFailure`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Failure {
+    CancelledHere,
+    CancelledThere { said: String },
+    Source { said: String },
+    Sink { said: String },
+    There { said: String },
+    Corrupt { path: String },
+    Session { ended: Ended },
+}
+
+/// A message taken apart.
+pub(crate) enum Message<T> {
+    Control { value: T, extra: JsValue },
+    Data { lane: u8, channel: u16, bytes: ArrayBuffer },
+}
+
+/// The array for a value.
+pub(crate) fn control<T: Serialize>(value: &T, extra: &JsValue) -> Array {
+    let value = serde_wasm_bindgen::to_value(value).expect("our own messages serialize");
+    Array::of3(&0.into(), &value, extra)
+}
+
+/// The array for a data-channel message.
+pub(crate) fn data(lane: u8, channel: u16, bytes: &ArrayBuffer) -> Array {
+    Array::of4(&1.into(), &lane.into(), &channel.into(), bytes)
+}
+
+/// Takes an array apart. Both ends are this very wasm, so what is not understood is our mistake.
+pub(crate) fn parse<T: DeserializeOwned>(message: JsValue) -> Message<T> {
+    let parts: Array = message.unchecked_into();
+    let number = |at: u32| parts.get(at).as_f64().unwrap_or_default();
+    if number(0) == 0.0 {
+        let value = serde_wasm_bindgen::from_value(parts.get(1)).expect("our own messages parse");
+        Message::Control { value, extra: parts.get(2) }
+    } else {
+        Message::Data {
+            lane: number(1) as u8,
+            channel: number(2) as u16,
+            bytes: parts.get(3).unchecked_into(),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What this browser can do, asked before anything is offered.
+use super::window;
+use crate::browser;
+
+/// What is missing for any transfer, in words; nothing: all is there.
+pub(super) fn missing() -> Vec<&'static str> {
+    let mut missing = Vec::new();
+    let connection = browser::global("RTCPeerConnection");
+    let prototype = connection.as_ref().and_then(|rtc| browser::property(rtc, "prototype"));
+    if connection.is_none() {
+        missing.push(crate::strings::NEEDS_WEBRTC);
+    } else if prototype.and_then(|p| browser::property(&p, "createDataChannel")).is_none() {
+        missing.push(crate::strings::NEEDS_CHANNELS);
+    }
+    if browser::global("Worker").is_none() {
+        missing.push(crate::strings::NEEDS_WORKER);
+    }
+    missing
+}
+
+/// Whether everybody on the way could have changed this page.
+pub(super) fn is_plain_http() -> bool {
+    let location = window().location();
+    let local = matches!(location.hostname().as_deref(), Ok("localhost" | "127.0.0.1" | "[::1]"));
+    location.protocol().is_ok_and(|protocol| protocol == "http:") && !local
+}
+
+/// Whether this browser has a share sheet.
+pub(super) fn can_share() -> bool {
+    browser::property(&window().navigator(), "share").is_some()
+}
+
+/// What the other side calls this device: `Firefox on Android`.
+pub(super) fn device_name() -> String {
+    let agent = window().navigator().user_agent().unwrap_or_default();
+    // The order matters: each of these claims to be those after it.
+    let browsers = [
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("Chrome/", "Chrome"),
+        ("CriOS/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    let systems = [
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "Mac"),
+        ("CrOS", "ChromeOS"),
+        ("Linux", "Linux"),
+    ];
+    let find =
+        |list: &[(&str, &'static str)]| list.iter().find(|(mark, _)| agent.contains(mark)).map(|x| x.1);
+    match (find(&browsers), find(&systems)) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(name), None) | (None, Some(name)) => name.to_owned(),
+        (None, None) => "Browser".to_owned(),
+    }
+}

@@ -1,0 +1,131 @@
+//! What the worker reports, and what the page makes of it.
+use super::{
+    app::{self, App, FileDone, Stage, Trouble},
+    download,
+};
+use crate::{
+    messages::{Ended, Failure, Offer, SHOWN, ToPage},
+    strings,
+};
+use beeline_core::quote::quote;
+use leptos::prelude::*;
+use wasm_bindgen::{JsCast, JsValue};
+
+impl App {
+    /// One message of the worker that is not about connections.
+    pub(super) fn heard(self, message: ToPage, extra: JsValue) {
+        match message {
+            ToPage::Code { code } => self.code.set(Some(code)),
+            ToPage::Joined => {}
+            ToPage::WrongGuess { left } => self.notice.set(Some(strings::wrong_guess(left))),
+            ToPage::TurnedAway(why) => self.notice.set(Some(strings::turned_away(&why))),
+            ToPage::Peer { name } => {
+                app::forget_code();
+                self.peer.set(Some(quote(&name)));
+                self.notice.set(None);
+                self.stage.set(Stage::Connecting);
+            }
+            ToPage::Sas { words } => self.sas.set(Some(words)),
+            ToPage::Connected => self.connected.set(true),
+            ToPage::PathLost => self.lost.set(true),
+            ToPage::PathBack => self.lost.set(false),
+            ToPage::Offered(offer) => self.offered(offer),
+            ToPage::Offering(offer) => self.offer.set(Some(offer)),
+            ToPage::NotOffered { why } => self.not_offered(&why),
+            ToPage::Text { text } => {
+                self.texts.update(|texts| texts.push(text));
+                if self.stage.get_untracked() == Stage::Connecting {
+                    self.outgoing.set(false);
+                    self.stage.set(Stage::Done);
+                }
+            }
+            ToPage::Accepted { transfer } if self.is_current(transfer) => self.started(),
+            ToPage::Declined { transfer, message } if self.is_current(transfer) => {
+                self.fail(strings::declined(&self.their_name(), &quote(&message)));
+            }
+            ToPage::Progress(progress) if self.is_current(progress.transfer) => self.progress.set(progress),
+            ToPage::FileDone { transfer, path, digest } if self.is_current(transfer) => {
+                self.files_done.update(|files| {
+                    if files.len() < SHOWN {
+                        files.push(FileDone { path, digest });
+                    }
+                });
+            }
+            ToPage::Saved { name } => {
+                let blob: web_sys::Blob = extra.unchecked_into();
+                download::save(&name, &blob);
+                self.saved.set(Some((name, blob)));
+            }
+            ToPage::Done { transfer } if self.is_current(transfer) => {
+                self.stage.set(Stage::Done);
+                self.show_next();
+            }
+            ToPage::Failed { transfer, failure } if self.is_current(transfer) => self.failed(failure),
+            ToPage::Closed(ended) => self.closed(&ended),
+            ToPage::KeepAlive => download::keep_alive(),
+            _ => {}
+        }
+    }
+
+    fn is_current(self, transfer: u32) -> bool {
+        self.offer.with_untracked(|offer| offer.as_ref().is_some_and(|offer| offer.transfer == transfer))
+    }
+
+    /// What to call the other side in a sentence.
+    pub(super) fn their_name(self) -> String {
+        self.peer.get_untracked().unwrap_or_else(|| strings::OTHER_DEVICE.to_owned())
+    }
+
+    fn offered(self, offer: Offer) {
+        let busy = match self.stage.get_untracked() {
+            Stage::Incoming | Stage::Moving => true,
+            Stage::Connecting => self.offer.with_untracked(Option::is_some),
+            _ => false,
+        };
+        if busy {
+            return self.queue.update(|queue| queue.push(offer));
+        }
+        self.outgoing.set(false);
+        self.offer.set(Some(offer));
+        self.stage.set(Stage::Incoming);
+    }
+
+    fn show_next(self) {
+        let next = self.queue.try_update(|queue| (!queue.is_empty()).then(|| queue.remove(0))).flatten();
+        if let Some(next) = next {
+            self.offered(next);
+        }
+    }
+
+    fn not_offered(self, why: &str) {
+        let why = strings::sentence(why);
+        if self.connected.get_untracked() {
+            self.notice.set(Some(why));
+            self.stage.set(Stage::Done);
+        } else {
+            self.again();
+            self.notice.set(Some(why));
+        }
+    }
+
+    fn failed(self, failure: Failure) {
+        match failure {
+            Failure::Session { ended } => self.closed(&ended),
+            failure => self.fail(strings::failure(&failure)),
+        }
+    }
+
+    fn closed(self, ended: &Ended) {
+        self.connected.set(false);
+        match self.stage.get_untracked() {
+            // Nothing is missing then.
+            Stage::Done | Stage::Failed | Stage::Landing | Stage::Invited => {}
+            _ => self.fail(strings::ended(ended)),
+        }
+    }
+
+    /// The sentence about a failure belongs to a transfer that ran; nothing of it is on this disk.
+    pub(super) fn trouble_or_default(self) -> Trouble {
+        self.trouble.get().unwrap_or_else(|| Trouble { what: strings::WORKER_BROKE.to_owned(), hint: None })
+    }
+}

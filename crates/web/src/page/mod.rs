@@ -1,0 +1,42 @@
+//! The page: what a person sees and does.
+//!
+//! ```text
+//! landing ──choose──> waiting ──somebody joins──┐
+//!    └─code─> joining <── invited <── link      ├─> connecting ──offer──> incoming ──accept──┐
+//!                └──────────────────────────────┘        └──accepted──────────────> moving ──┴─> done
+//!                             from anywhere: failed ──again──> landing
+//! ```
+#![allow(unreachable_pub, reason = "#[component] makes its property types public")]
+
+mod app;
+mod bridge;
+mod capability;
+mod choose;
+mod clipboard;
+mod done;
+mod download;
+mod events;
+mod failed;
+mod format;
+mod incoming;
+mod joining;
+mod landing;
+mod line;
+mod moving;
+mod qr;
+mod rtc;
+mod sharing;
+mod view;
+
+pub(crate) use format::bytes;
+pub(crate) use view::start;
+
+/// The page's document.
+fn document() -> web_sys::Document {
+    window().document().expect("a page has a document")
+}
+
+/// The page's window.
+fn window() -> web_sys::Window {
+    web_sys::window().expect("this runs on a page")
+}

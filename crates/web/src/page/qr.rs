@@ -1,0 +1,43 @@
+//! A QR code as one SVG path, drawn without markup from a string.
+use crate::strings;
+use leptos::prelude::*;
+use qrcode::{Color, EcLevel, QrCode as Matrix};
+use std::fmt::Write;
+
+/// Modules of white around it that scanners need (ISO/IEC 18004).
+const QUIET: usize = 4;
+
+#[component]
+pub(super) fn QrCode(text: String) -> impl IntoView {
+    // A link longer than the largest code has no picture; it can still be copied.
+    let matrix = Matrix::with_error_correction_level(text.as_bytes(), EcLevel::M).ok()?;
+    let side = matrix.width() + 2 * QUIET;
+    Some(view! {
+        <svg
+            id="qr"
+            class="qr"
+            role="img"
+            aria-label=strings::QR_LABEL
+            viewBox=format!("0 0 {side} {side}")
+            shape-rendering="crispEdges"
+        >
+            <path d=path(&matrix) />
+        </svg>
+    })
+}
+
+/// One rectangle for each run of dark modules in a row.
+fn path(matrix: &Matrix) -> String {
+    let mut path = String::new();
+    for (y, row) in matrix.to_colors().chunks(matrix.width()).enumerate() {
+        let mut x = 0;
+        while x < row.len() {
+            let run = row[x..].iter().take_while(|module| **module == Color::Dark).count();
+            if run > 0 {
+                let _ = write!(path, "M{} {}h{run}v1h-{run}z", x + QUIET, y + QUIET);
+            }
+            x += run.max(1);
+        }
+    }
+    path
+}

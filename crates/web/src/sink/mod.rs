@@ -1,0 +1,192 @@
+//! Where received files go: the browser's download manager, as one file or one archive.
+//!
+//! ```text
+//! Write, Commit, Finish ──queue──> shape: the file itself | a ZIP ──> out: service-worker stream | Blob
+//! ```
+//!
+//! A download is a stream, so these sinks take blocks in order. One job is done at a time, and it is
+//! answered when the browser has taken its bytes: that is the backpressure.
+mod archive;
+mod blob;
+mod stream;
+
+use archive::Archive;
+use beeline_core::{
+    manifest::{EntryKind, Manifest},
+    output::{BlockRef, DiskError, FileIndex},
+};
+use blob::BlobOut;
+use futures_channel::mpsc;
+use futures_util::StreamExt;
+use std::{rc::Rc, sync::Arc};
+pub(crate) use stream::StreamOut;
+use web_sys::Blob;
+
+/// Bytes that may be collected in memory where there is no stream. Browsers cap all Blobs together (about
+/// 480 MiB on a machine with 24 GiB) and fail late, so this stays well below.
+pub(crate) const BLOB_CAP: u64 = 256 << 20;
+
+/// What a sink does next.
+#[derive(Debug)]
+enum Job {
+    Write(BlockRef, Vec<u8>),
+    Commit(FileIndex),
+    Finish,
+}
+
+/// What a sink has done.
+pub(crate) enum Answer {
+    Written(BlockRef, Result<(), DiskError>),
+    Committed(FileIndex, Result<(), DiskError>),
+    /// With the Blob, where one was made.
+    Finished(Result<Option<Blob>, DiskError>),
+}
+
+/// A running sink. Dropped before `Finish` was answered, it leaves no file that looks complete.
+pub(crate) struct Sink {
+    jobs: mpsc::UnboundedSender<Job>,
+    out: Rc<Out>,
+}
+
+/// Where the bytes go.
+enum Out {
+    Stream(StreamOut),
+    Blob(BlobOut),
+}
+
+/// What they become.
+enum Shape {
+    File,
+    Archive(Box<Archive>),
+}
+
+impl Sink {
+    /// Starts a sink for what `manifest` lists; without a stream it collects a Blob.
+    pub(crate) fn start(
+        manifest: Arc<Manifest>,
+        stream: Option<StreamOut>,
+        answer: impl Fn(Answer) + 'static,
+    ) -> Self {
+        let (jobs, mut queue) = mpsc::unbounded();
+        let out = Rc::new(stream.map_or_else(|| Out::Blob(BlobOut::default()), Out::Stream));
+        let task_out = out.clone();
+        wasm_bindgen_futures::spawn_local(async move {
+            let out = task_out;
+            let mut shape = Shape::of(&manifest);
+            while let Some(job) = queue.next().await {
+                answer(match job {
+                    Job::Write(block, bytes) => {
+                        Answer::Written(block, shape.write(block.file, bytes, &out).await)
+                    }
+                    Job::Commit(file) => Answer::Committed(file, shape.commit(file, &out).await),
+                    Job::Finish => Answer::Finished(shape.finish(&out).await),
+                });
+            }
+        });
+        Self { jobs, out }
+    }
+
+    /// Writes a block; the next one in order.
+    pub(crate) fn write(&self, block: BlockRef, bytes: Vec<u8>) {
+        self.enqueue(Job::Write(block, bytes));
+    }
+
+    /// An entry is complete.
+    pub(crate) fn commit(&self, file: FileIndex) {
+        self.enqueue(Job::Commit(file));
+    }
+
+    /// All entries are.
+    pub(crate) fn finish(&self) {
+        self.enqueue(Job::Finish);
+    }
+
+    fn enqueue(&self, job: Job) {
+        // The task ends only after the sender is dropped.
+        let _ = self.jobs.unbounded_send(job);
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        if let Out::Stream(stream) = &*self.out {
+            stream.abandon();
+        }
+    }
+}
+
+impl Shape {
+    fn of(manifest: &Arc<Manifest>) -> Self {
+        if is_archive(manifest) {
+            Self::Archive(Box::new(Archive::new(manifest.clone())))
+        } else {
+            Self::File
+        }
+    }
+
+    async fn write(&mut self, file: FileIndex, bytes: Vec<u8>, out: &Out) -> Result<(), DiskError> {
+        match self {
+            Self::File => out.send(bytes).await,
+            Self::Archive(archive) => {
+                archive.write(file, &bytes)?;
+                out.send(archive.drain(false)).await
+            }
+        }
+    }
+
+    async fn commit(&mut self, file: FileIndex, out: &Out) -> Result<(), DiskError> {
+        match self {
+            Self::File => Ok(()),
+            Self::Archive(archive) => {
+                archive.commit(file)?;
+                out.send(archive.drain(false)).await
+            }
+        }
+    }
+
+    async fn finish(&mut self, out: &Out) -> Result<Option<Blob>, DiskError> {
+        if let Self::Archive(archive) = self {
+            archive.finish()?;
+            out.send(archive.drain(true)).await?;
+        }
+        out.close().await
+    }
+}
+
+impl Out {
+    async fn send(&self, bytes: Vec<u8>) -> Result<(), DiskError> {
+        match self {
+            _ if bytes.is_empty() => Ok(()),
+            Out::Stream(stream) => stream.send(&bytes).await,
+            Out::Blob(blob) => blob.push(&bytes),
+        }
+    }
+
+    async fn close(&self) -> Result<Option<Blob>, DiskError> {
+        match self {
+            Out::Stream(stream) => stream.close().await.map(|()| None),
+            Out::Blob(blob) => blob.finish().map(Some),
+        }
+    }
+}
+
+/// Whether a manifest becomes an archive: it does, unless it is one file without a folder.
+pub(crate) fn is_archive(manifest: &Manifest) -> bool {
+    match manifest.entries() {
+        [only] => only.kind == EntryKind::Folder || only.path.components().count() > 1,
+        _ => true,
+    }
+}
+
+/// What the download is called.
+pub(crate) fn save_as(manifest: &Manifest) -> String {
+    let first = manifest.entries().first().map(|entry| &entry.path);
+    let Some(first) = first else { return "beeline.zip".to_owned() };
+    if !is_archive(manifest) {
+        return first.as_str().to_owned();
+    }
+    let top = first.components().next().unwrap_or("files");
+    let within = first.components().count() > 1 || manifest.entries()[0].kind == EntryKind::Folder;
+    let stem = if within { top } else { top.split_once('.').map_or(top, |(stem, _)| stem) };
+    format!("beeline-{}.zip", if stem.is_empty() { "files" } else { stem })
+}

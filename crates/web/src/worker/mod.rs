@@ -1,0 +1,41 @@
+//! The worker: one session, driven by what the page, the socket and the clock report.
+mod driver;
+mod socket;
+mod source;
+mod tell;
+
+use crate::messages::{self, Message, ToPage};
+use driver::Driver;
+use js_sys::ArrayBuffer;
+use serde::Serialize;
+use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
+use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+
+/// Listens to the page until the page ends this thread.
+pub(crate) fn start() {
+    let driver = Driver::new();
+    let heard =
+        Closure::<dyn FnMut(_)>::new(move |event: MessageEvent| match messages::parse(event.data()) {
+            Message::Control { value, extra } => driver.page_said(value, extra),
+            Message::Data { lane, channel, bytes } => driver.channel_said(lane, channel, &bytes),
+        });
+    scope().set_onmessage(Some(heard.as_ref().unchecked_ref()));
+    heard.forget(); // as long as the worker
+    post(&ToPage::Ready, &JsValue::UNDEFINED);
+}
+
+fn scope() -> DedicatedWorkerGlobalScope {
+    js_sys::global().unchecked_into()
+}
+
+/// Tells the page.
+fn post<T: Serialize>(value: &T, extra: &JsValue) {
+    scope().post_message(&messages::control(value, extra)).expect("our own messages can be cloned");
+}
+
+/// Has the page send this on a channel.
+fn post_data(lane: u8, channel: u16, bytes: &ArrayBuffer) {
+    scope()
+        .post_message_with_transfer(&messages::data(lane, channel, bytes), &js_sys::Array::of1(bytes))
+        .expect("a fresh buffer can be transferred");
+}
