@@ -224,6 +224,12 @@ impl Ended {
         self.events.iter().rev().find(|event| event["event"] == kind)
     }
 
+    /// What it said went wrong: the message of its last error.
+    pub fn error(&self) -> Result<&str> {
+        let message = self.last("error").and_then(|error| error["message"].as_str());
+        message.with_context(|| format!("no error is said: {:?}\n{}", self.events, self.stderr))
+    }
+
     /// The BLAKE3 digest of each file, as it printed them.
     pub fn digests(&self) -> BTreeMap<String, String> {
         let files = self.events.iter().filter(|event| event["event"] == "file");

@@ -60,17 +60,12 @@ async fn a_wrong_code() -> Result<()> {
     let start = Instant::now();
     let guess = Terminal::receive(&server.url, &wrong(&code), to.path())?;
     let guess = guess.end_within(Duration::from_secs(2)).await?.expect(1)?;
-    while sender.stderr().is_empty() && start.elapsed() < Duration::from_secs(3) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let said =
+        sender.event_that("a wrong guess", Duration::from_secs(2), |event| event["left"].is_u64()).await?;
 
-    ensure!(guess.last("error").is_some_and(|error| error["message"].is_string()), "{guess:?}");
-    ensure!(
-        start.elapsed() < Duration::from_secs(2),
-        "after {:?} the sender said {:?}",
-        start.elapsed(),
-        sender.stderr()
-    );
+    ensure!(start.elapsed() < Duration::from_secs(2), "it took {:?}", start.elapsed());
+    assert_eq!(said["left"], 2);
+    guess.error()?;
     // It lives through it: the right code still works.
     Terminal::receive(&server.url, &code, to.path())?.end().await?.expect(0)?;
     sender.end().await?.expect(0)?;
@@ -94,7 +89,8 @@ async fn three_wrong_codes() -> Result<()> {
     let sender = sender.end_within(Duration::from_secs(2)).await?.expect(1)?;
     let late = Terminal::receive(&server.url, &code, to.path())?.end().await?.expect(1)?;
 
-    ensure!(sender.last("error").is_some() && late.last("error").is_some(), "{sender:?} {late:?}");
+    sender.error()?;
+    late.error()?;
     assert_eq!(Tree::of(to.path())?, Tree::default());
     Ok(())
 }
@@ -126,9 +122,8 @@ async fn declined() -> Result<()> {
 
     browser.follow(&sender.link().await?).await?;
     browser.decline().await?;
-    let sender = sender.end_within(Duration::from_secs(5)).await?.expect(3)?;
+    sender.end_within(Duration::from_secs(5)).await?.expect(3)?.error()?;
 
-    ensure!(sender.last("error").is_some(), "{sender:?}");
     assert_eq!(browser.saved(), Vec::<std::path::PathBuf>::new());
     Ok(())
 }
@@ -167,9 +162,8 @@ async fn killed(dying: Dying) -> Result<()> {
     };
 
     victim.kill()?;
-    let other = other.end_within(Duration::from_secs(15)).await?.expect(1)?;
+    other.end_within(Duration::from_secs(15)).await?.expect(1)?.error()?;
 
-    ensure!(other.last("error").is_some_and(|error| error["message"].is_string()), "{:?}", other.stderr);
     nothing_under_the_final_name(to.path())
 }
 
@@ -184,9 +178,8 @@ async fn killed_browser() -> Result<()> {
     sender.midway().await?;
 
     browser.kill()?;
-    let sender = sender.end_within(Duration::from_secs(15)).await?.expect(1)?;
+    sender.end_within(Duration::from_secs(15)).await?.expect(1)?.error()?;
 
-    ensure!(sender.last("error").is_some(), "{sender:?}");
     nothing_under_the_final_name(&browser.downloads)
 }
 
@@ -216,9 +209,8 @@ async fn interrupted(dying: Dying) -> Result<()> {
 
     victim.interrupt()?;
     victim.end_within(Duration::from_secs(3)).await?.expect(130)?;
-    let other = other.end_within(Duration::from_secs(3)).await?.expect(3)?;
+    other.end_within(Duration::from_secs(3)).await?.expect(3)?.error()?;
 
-    ensure!(other.last("error").is_some_and(|error| error["message"].is_string()), "{:?}", other.stderr);
     nothing_under_the_final_name(to.path())
 }
 
@@ -295,7 +287,7 @@ async fn changed(change: fn(&File) -> std::io::Result<()>) -> Result<()> {
     let (sender, receiver) = tokio::try_join!(sender.end_within(limit), receiver.end_within(limit))?;
 
     for (who, ended) in [("sender", sender.expect(1)), ("receiver", receiver.expect(1))] {
-        ensure!(ended.context(who)?.last("error").is_some(), "the {who} says why");
+        ended.context(who)?.error().context(who)?;
     }
     nothing_under_the_final_name(to.path())
 }
@@ -331,7 +323,7 @@ async fn existing_name() -> Result<()> {
         Terminal::receive(&server.url, &sender.code().await?, to.path())?.end().await?.expect(1)?;
     let sender = sender.end().await?;
 
-    ensure!(receiver.stderr.contains("thesis.tex"), "{receiver:?}");
+    ensure!(receiver.error()?.contains("thesis.tex"), "{receiver:?}");
     ensure!(matches!(sender.code, Some(1 | 3)), "{sender:?}");
     assert_eq!(fs::read_to_string(to.path().join("thesis.tex"))?, "mine");
     Ok(())
@@ -339,20 +331,23 @@ async fn existing_name() -> Result<()> {
 
 async fn wrong_usage() -> Result<()> {
     let nowhere = ["--server", "http://127.0.0.1:1"];
-    let usages: [&[&str]; 7] = [
+    let usages: [&[&str]; 6] = [
         &["send"],
-        &["send", "/does/not/exist"],
         &["send", "/etc/hostname", "--no-such-flag"],
         &["receive"],
         &["receive", "7-guitar-sunset"], // nobody to ask, and no --yes
         &["receive", "not a code", "--yes"],
         &["fly"],
     ];
+    let limit = Duration::from_secs(5);
     for usage in usages {
-        let ended =
-            Terminal::start(beeline()?.args(usage).args(nowhere))?.end_within(Duration::from_secs(5)).await?;
+        let ended = Terminal::start(beeline()?.args(usage).args(nowhere))?.end_within(limit).await?;
         let ended = ended.expect(2).with_context(|| format!("beeline {usage:?}"))?;
         ensure!(!ended.stderr.is_empty(), "beeline {usage:?} says nothing");
     }
+    let missing = ["send", "/does/not/exist", "--json"];
+    let missing = Terminal::start(beeline()?.args(missing).args(nowhere))?.end_within(limit).await?;
+    ensure!(missing.code.is_some_and(|code| code != 0), "{missing:?}");
+    ensure!(missing.error()?.contains("/does/not/exist"), "{missing:?}");
     Ok(())
 }
