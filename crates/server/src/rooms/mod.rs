@@ -87,11 +87,14 @@ enum SocketState {
     Over(Time),
 }
 
+/// Fills its argument with random bytes that nobody can guess.
+pub(crate) type Random = Box<dyn FnMut(&mut [u8]) + Send>;
+
 /// All rooms of a server.
 pub(crate) struct Rooms {
     settings: Settings,
     metrics: Arc<Metrics>,
-    random: Box<dyn FnMut(&mut [u8]) + Send>,
+    random: Random,
     budgets: Budgets,
     nameplates: Nameplates,
     sockets: HashMap<ConnectionId, Socket>,
@@ -105,12 +108,8 @@ pub(crate) struct Rooms {
 }
 
 impl Rooms {
-    /// No rooms yet. `random` fills its argument with random bytes that nobody can guess.
-    pub(crate) fn new(
-        settings: Settings,
-        metrics: Arc<Metrics>,
-        random: Box<dyn FnMut(&mut [u8]) + Send>,
-    ) -> Self {
+    /// No rooms yet.
+    pub(crate) fn new(settings: Settings, metrics: Arc<Metrics>, random: Random) -> Self {
         Self {
             budgets: Budgets::new(settings.limits.clone()),
             settings,
