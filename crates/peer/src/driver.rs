@@ -1,0 +1,351 @@
+//! The loop around a session: it carries out what the session says, and tells it what happened.
+//!
+//! ```text
+//! socket ───┐                        ┌──> socket, transport, disk
+//! transport ┤                        │
+//! disk ─────┼─> Session::handle_* ─> Session::poll_output
+//! timer ────┤                        │
+//! caller ───┘                        └──> caller (Event)
+//! ```
+//!
+//! Nothing here waits but the one `select!`, so pings go out while a disk is slow.
+use crate::{
+    Command, Config, Event, Path, Role,
+    disk::{Disk, Done, Job},
+    socket::{Socket, SocketEvent},
+    transport::{Events, Transport, TransportEvent},
+};
+use beeline_core::{
+    blocks::Blocks,
+    output::{Acceptance, BlockRef, Closed, Output, TransferId},
+    rtc::{Channel, LaneId},
+    session::{self, Session},
+    time::Time,
+};
+use std::{collections::BTreeSet, time::Duration};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender},
+    time::{Instant, sleep_until},
+};
+
+/// Between two reports of progress, at least: four a second.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// File bytes that a receiver lets be on the way or in memory, at most.
+///
+/// Bounds the rate: rate ≤ window / round-trip time (16 MiB at 100 ms is 168 MB/s).
+pub(crate) const WINDOW: u64 = 16 << 20;
+
+pub(crate) struct Driver {
+    config: Config,
+    session: Session,
+    origin: Instant,
+    blocks: Blocks,
+    socket: Option<Socket>,
+    transport: Transport,
+    transport_events: Events,
+    disk: Disk,
+    commands: UnboundedReceiver<Command>,
+    events: UnboundedSender<Event>,
+    /// Transfers whose progress is reported.
+    running: BTreeSet<TransferId>,
+    reported: Instant,
+    wake: Option<Time>,
+    closed: Option<Closed>,
+    reads_a_stream: bool,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        config: Config,
+        role: Role,
+        (transport, transport_events): (Transport, Events),
+        commands: UnboundedReceiver<Command>,
+        events: UnboundedSender<Event>,
+        seed: session::Seed,
+    ) -> Driver {
+        let settings = session::Config { name: config.name.clone(), seed };
+        let origin = Instant::now();
+        let session = match &role {
+            Role::Opener => Session::open(settings, Time::default()),
+            Role::Joiner(code) => Session::join(settings, code, Time::default()),
+        };
+        Driver {
+            config,
+            session,
+            origin,
+            blocks: Blocks::default(),
+            socket: None,
+            transport,
+            transport_events,
+            disk: Disk::new(),
+            commands,
+            events,
+            running: BTreeSet::new(),
+            reported: origin,
+            wake: None,
+            closed: None,
+            reads_a_stream: false,
+        }
+    }
+
+    pub(crate) async fn run(mut self) {
+        loop {
+            self.carry_out(&[]);
+            if self.closed.is_some() {
+                break;
+            }
+            self.report_progress();
+            let deadline = self.deadline();
+            tokio::select! {
+                event = socket_event(&mut self.socket) => self.handle_socket(event),
+                Some(event) = self.transport_events.recv() => self.handle_transport(event),
+                done = self.disk.done() => self.handle_disk(done),
+                command = self.commands.recv() => self.handle_command(command),
+                () = sleep_until(deadline) => {}
+            }
+            self.keep_time();
+        }
+        self.shut_down().await;
+    }
+
+    fn now(&self) -> Time {
+        Time::from_origin(self.origin.elapsed())
+    }
+
+    fn deadline(&self) -> Instant {
+        // A session that waits for nothing is asked once a minute all the same.
+        let wake = self.wake.map_or(Duration::from_secs(60), |at| at.since(self.now()));
+        let progress = match self.running.is_empty() {
+            true => Duration::from_secs(60),
+            false => PROGRESS_INTERVAL,
+        };
+        Instant::now() + wake.min(progress)
+    }
+
+    fn keep_time(&mut self) {
+        let now = self.now();
+        if self.wake.is_some_and(|at| at <= now) {
+            self.session.handle_timeout(now);
+        }
+    }
+
+    fn handle_socket(&mut self, event: SocketEvent) {
+        let now = self.now();
+        match event {
+            SocketEvent::Open => self.session.handle_socket_open(now),
+            SocketEvent::Message(message) => self.session.handle_socket_message(&message, now),
+            SocketEvent::Closed(why) => {
+                self.socket = None;
+                self.session.handle_socket_closed(&why, now);
+            }
+        }
+    }
+
+    fn handle_transport(&mut self, event: TransportEvent) {
+        let now = self.now();
+        match event {
+            TransportEvent::Rtc(event) => self.session.handle_rtc(event, now),
+            TransportEvent::Message { lane, channel, message } => {
+                self.session.handle_message(lane, channel, &message, now);
+                self.carry_out(&message);
+            }
+            TransportEvent::Buffered { lane, channel, bytes } => {
+                self.session.handle_buffered(lane, channel, bytes, now);
+            }
+            TransportEvent::Path { lane, kind, protocol, rtt } => {
+                // Further lanes take the kind of path that this one found.
+                if lane == LaneId::FIRST {
+                    self.tell(Event::Path(Path { kind, protocol, rtt }));
+                }
+            }
+        }
+    }
+
+    fn handle_disk(&mut self, done: Done) {
+        let now = self.now();
+        match done {
+            Done::Read { block, result } => {
+                let result = result.map(|(bytes, read)| {
+                    self.blocks.insert(block, bytes);
+                    read
+                });
+                self.session.handle_read(block, result, now);
+            }
+            Done::Hashed { block, bytes, digest } => {
+                self.blocks.insert(block, bytes);
+                self.session.handle_hashed(block, digest, now);
+            }
+            Done::Written { block, result } => self.session.handle_written(block, result, now),
+            Done::Committed { transfer, file, result } => {
+                self.session.handle_committed(transfer, file, result, now);
+            }
+            Done::Finished { transfer, result } => self.session.handle_finished(transfer, result, now),
+        }
+    }
+
+    fn handle_command(&mut self, command: Option<Command>) {
+        let now = self.now();
+        match command {
+            Some(Command::Offer { source, reply }) => {
+                self.reads_a_stream |= source.is_stream();
+                let (manifest, reader) = source.into_reader();
+                let transfer = self.session.offer(manifest, now);
+                self.disk.push(Job::Source(transfer, Box::new(reader)));
+                let _ = reply.send(transfer);
+            }
+            Some(Command::Text { text, reply }) => {
+                let _ = reply.send(self.session.send_text(&text, now));
+            }
+            Some(Command::Accept { transfer, sink }) => {
+                let how = Acceptance { order: sink.order(), window: WINDOW, held: Vec::new() };
+                self.disk.push(Job::Sink(transfer, sink));
+                self.running.insert(transfer);
+                self.session.accept(transfer, how, now);
+            }
+            Some(Command::Decline { transfer, message }) => self.session.decline(transfer, &message, now),
+            Some(Command::Cancel { transfer, message }) => self.session.cancel(transfer, &message, now),
+            Some(Command::Pause { transfer, paused }) => self.session.pause(transfer, paused, now),
+            // The caller is gone.
+            Some(Command::Close) | None => self.session.close(now),
+        }
+    }
+
+    /// Does what the session says until it waits. `message` is the one just handled.
+    fn carry_out(&mut self, message: &[u8]) {
+        loop {
+            match self.session.poll_output() {
+                Output::Wait(wake) => {
+                    self.wake = wake;
+                    return;
+                }
+                Output::Connect => self.socket = Some(Socket::connect(self.config.server.clone())),
+                Output::Disconnect => self.disconnect(),
+                Output::Signal(message) => {
+                    if let Some(socket) = &self.socket {
+                        socket.send(message);
+                    }
+                }
+                Output::Rtc(action) => self.transport.act(action),
+                Output::Control { lane, message } => self.send(lane, Channel::Control, message),
+                Output::Data { lane, transfer, stamp, runs } => {
+                    if let Some(frame) = self.blocks.frame(transfer, stamp, &runs) {
+                        self.send(lane, Channel::Data, frame);
+                    }
+                }
+                Output::Read { block, len } => self.disk.push(Job::Read { block, len }),
+                Output::Place { block, len, at, bytes } => {
+                    if let Some(bytes) = message.get(bytes) {
+                        self.blocks.place(block, len, at, bytes);
+                    }
+                }
+                Output::Hash { block, len, whole } => self.hash(block, len, whole),
+                Output::Write { block, len } => {
+                    if let Some(mut bytes) = self.blocks.take(block) {
+                        bytes.truncate(len as usize);
+                        self.disk.push(Job::Write { block, bytes });
+                    }
+                }
+                Output::Forget(block) => self.blocks.forget(block),
+                Output::Commit { transfer, file, len } => {
+                    self.disk.push(Job::Commit { transfer, file, len });
+                }
+                Output::Finish(transfer) => self.disk.push(Job::Finish(transfer)),
+                Output::Abandon(transfer) => {
+                    self.blocks.abandon(transfer);
+                    self.disk.push(Job::Abandon(transfer));
+                }
+                Output::Event(event) => self.handle_event(event),
+            }
+        }
+    }
+
+    fn send(&mut self, lane: LaneId, channel: Channel, message: Vec<u8>) {
+        self.transport.send(lane, channel, message.into());
+    }
+
+    fn hash(&mut self, block: BlockRef, len: u32, whole: bool) {
+        if let Some(mut bytes) = self.blocks.take(block) {
+            bytes.truncate(len as usize);
+            self.disk.push(Job::Hash { block, bytes, whole });
+        }
+    }
+
+    fn disconnect(&mut self) {
+        if let Some(socket) = self.socket.take() {
+            tokio::spawn(socket.close());
+        }
+    }
+
+    fn handle_event(&mut self, event: beeline_core::output::Event) {
+        use beeline_core::output::Event as Told;
+        match &event {
+            Told::Accepted(transfer) => {
+                self.running.insert(*transfer);
+            }
+            // A stream's length is known now, by its progress.
+            Told::FileDone { transfer, .. } => {
+                if self.session.manifest(*transfer).is_some_and(|manifest| manifest.bytes().is_none()) {
+                    self.report(*transfer);
+                }
+            }
+            Told::Done(transfer) | Told::Failed { transfer, .. } | Told::Declined { transfer, .. } => {
+                let transfer = *transfer;
+                if self.running.remove(&transfer) {
+                    self.report(transfer);
+                }
+            }
+            // Told last, when nothing is left to do.
+            Told::Closed(closed) => {
+                self.closed = Some(closed.clone());
+                return;
+            }
+            _ => {}
+        }
+        self.tell(Event::Session(event));
+    }
+
+    fn report_progress(&mut self) {
+        if self.reported.elapsed() >= PROGRESS_INTERVAL && !self.running.is_empty() {
+            self.reported = Instant::now();
+            for transfer in self.running.clone() {
+                self.report(transfer);
+            }
+        }
+    }
+
+    fn report(&mut self, transfer: TransferId) {
+        if let Some(progress) = self.session.progress(transfer, self.now()) {
+            self.tell(Event::Progress { transfer, progress });
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // The caller may have stopped listening; its commands end then, and with them the session.
+        let _ = self.events.send(event);
+    }
+
+    /// Lets go of everything, then tells the caller that it is over.
+    async fn shut_down(mut self) {
+        let socket = self.socket.take();
+        let close_socket = async {
+            if let Some(socket) = socket {
+                socket.close().await;
+            }
+        };
+        let wait = !self.reads_a_stream;
+        let disk = self.disk;
+        let close_disk = tokio::task::spawn_blocking(move || disk.close(wait));
+        let (_, _, _) = tokio::join!(close_socket, self.transport.shutdown(), close_disk);
+        if let Some(closed) = self.closed {
+            let _ = self.events.send(Event::Session(beeline_core::output::Event::Closed(closed)));
+        }
+    }
+}
+
+async fn socket_event(socket: &mut Option<Socket>) -> SocketEvent {
+    match socket {
+        Some(socket) => socket.event().await,
+        None => std::future::pending().await,
+    }
+}
