@@ -36,6 +36,7 @@ async fn two_peers_meet_talk_and_resume_over_sockets() {
     b.say(Resume { token: joined.token, received: vec![Cursor { peer: 0, seq: 1 }] }).await;
 
     assert!(matches!(b.hear().await, ToPeer::Resumed(_)));
+    assert!(matches!(b.hear().await, ToPeer::PeerState(s) if s.presence == Presence::Here));
     assert!(matches!(b.hear().await, ToPeer::Message(m) if m.body == b"two"));
 }
 

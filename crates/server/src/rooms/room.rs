@@ -119,8 +119,6 @@ pub(super) struct Joiner {
     pub(super) stay: Stay,
     pub(super) versions: Vec<u8>,
     pub(super) suites: Vec<u8>,
-    /// Whether the opener has been told that it came.
-    pub(super) announced: bool,
     /// Joiner to opener.
     pub(super) up: Queue,
     /// Opener to joiner.

@@ -111,7 +111,6 @@ impl Rooms {
             stay: Stay::Member,
             versions: join.versions.clone(),
             suites: join.suites.clone(),
-            announced: opener.is_some(),
             up: Queue::default(),
             down: Queue::default(),
         };
@@ -179,17 +178,23 @@ impl Rooms {
         }
     }
 
-    /// Sends what a peer missed of another: that it came, its messages, its acknowledgements, its presence.
+    /// Sends what a peer may have missed of another: that it came, its presence, its messages, its acknowledgements.
     fn catch_up(&mut self, connection: ConnectionId, id: RoomId, peer: PeerId, other: PeerId) {
+        let left = other != OPENER && self.stay(id, other) == Stay::Left;
+        let presence = match self.connection_of(id, other) {
+            Some(_) => Presence::Here,
+            None => Presence::Away,
+        };
         let Some(room) = self.rooms.get_mut(&id) else { return };
         let mut missed: Vec<ToPeer> = Vec::new();
         if peer == OPENER
-            && let Some(joiner) = room.joiners.get_mut(&other)
-            && !joiner.announced
+            && let Some(joiner) = room.joiners.get(&other)
         {
-            joiner.announced = true;
             let (versions, suites) = (joiner.versions.clone(), joiner.suites.clone());
             missed.push(PeerJoined { peer: other, versions, suites }.into());
+        }
+        if !left {
+            missed.push(PeerState { peer: other, presence }.into());
         }
         let Some((outgoing, incoming)) = room.queues(peer, other) else { return };
         let acked = outgoing.acked;
@@ -199,13 +204,9 @@ impl Rooms {
         if acked > 0 {
             missed.push(Acked { peer: other, seq: acked }.into());
         }
-        let left = other != OPENER && self.stay(id, other) == Stay::Left;
-        let presence = match self.connection_of(id, other) {
-            _ if left => Presence::Left,
-            Some(_) => Presence::Here,
-            None => Presence::Away,
-        };
-        missed.push(PeerState { peer: other, presence }.into());
+        if left {
+            missed.push(PeerState { peer: other, presence: Presence::Left }.into()); // after its last words
+        }
         for frame in missed {
             self.send(connection, frame);
         }

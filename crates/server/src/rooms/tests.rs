@@ -195,10 +195,10 @@ fn a_dropped_socket_resumes_where_it_was() {
         world.heard(b),
         [
             resumed.into(),
+            state(0, Presence::Here),
             message(0, 2, 1),
             message(0, 3, 1),
-            Acked { peer: 0, seq: 1 }.into(),
-            state(0, Presence::Here)
+            Acked { peer: 0, seq: 1 }.into()
         ]
     );
     let heard = world.heard(a);
@@ -268,7 +268,7 @@ fn an_opener_that_was_away_hears_who_came_and_who_left() {
     );
     world.cut(a);
     let a = world.resume(opened.token, &[]);
-    assert_eq!(world.heard(a)[1..], [state(2, Presence::Away)]);
+    assert_eq!(world.heard(a)[1..], [came(2), state(2, Presence::Away)]);
 }
 
 #[test]
@@ -337,7 +337,7 @@ fn a_joiner_dismissed_while_away_hears_of_it_when_it_comes_back() {
     let b = world.resume(joined.token, &[]);
 
     let heard = world.heard(b);
-    assert_eq!(heard[1], message(0, 1, 0));
+    assert_eq!(heard[2], message(0, 1, 0));
     assert!(matches!(heard.last(), Some(ToPeer::Refused(r)) if r.reason == Reason::Dismissed));
     assert_eq!(world.heard(a), [], "the opener is not told of somebody it put out");
     let b = world.resume(joined.token, &[]);
