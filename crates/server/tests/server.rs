@@ -1,4 +1,5 @@
 //! The real server on port 0, with a real WebSocket client and hand-written HTTP.
+#![allow(clippy::unwrap_used, reason = "the helpers are test code too")]
 mod common;
 
 use beeline_core::wire::signal::{
