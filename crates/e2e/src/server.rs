@@ -8,7 +8,7 @@ use crate::{LAN_ADDRESS, Process, beeline};
 /// The real server with its embedded page; stopped when dropped.
 #[derive(Debug)]
 pub struct Server {
-    /// `http://127.0.0.1:…`, without a slash at the end: a secure context.
+    /// `http://localhost:…`, without a slash at the end: a secure context.
     pub url: String,
     /// On the other address; for a browser not a secure context.
     pub lan_url: String,
@@ -26,13 +26,12 @@ impl Server {
         let mut command = beeline()?;
         command.args(["serve", "--listen", "127.0.0.1:0", "--listen", &format!("{address}:0"), "--json"]);
         let (process, urls) = Process::start(&mut command, listening)?;
-        let url = |host: &str| {
-            let found = urls.iter().find(|url| url.contains(&format!("//{host}:")));
-            let found =
-                found.with_context(|| format!("the server names no address with {host}: {urls:?}"))?;
+        let url = |hosts: &[&str]| {
+            let of = |url: &&String| hosts.iter().any(|host| url.contains(&format!("//{host}:")));
+            let found = urls.iter().find(of).with_context(|| format!("none of {hosts:?} in {urls:?}"))?;
             Ok::<_, anyhow::Error>(found.trim_end_matches('/').to_owned())
         };
-        Ok(Self { url: url("127.0.0.1")?, lan_url: url(address)?, process })
+        Ok(Self { url: url(&["localhost", "127.0.0.1"])?, lan_url: url(&[address])?, process })
     }
 
     /// Ends it without a chance to say good-bye.
