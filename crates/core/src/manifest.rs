@@ -41,6 +41,7 @@ pub struct Manifest {
     entries: Vec<Entry>,
     /// Where each entry begins in the transfer's stream; one more at the end.
     starts: Vec<u64>,
+    files: u32,
 }
 
 /// Why a list of entries is no manifest.
@@ -107,7 +108,8 @@ impl Manifest {
                 above = parent;
             }
         }
-        Ok(Self { entries, starts })
+        let files = entries.iter().filter(|e| e.kind != EntryKind::Folder).count() as u32;
+        Ok(Self { entries, starts, files })
     }
 
     /// All entries, in the order in which they are sent.
@@ -141,7 +143,7 @@ impl Manifest {
 
     /// How many entries are files.
     pub fn files(&self) -> u32 {
-        self.entries.iter().filter(|e| e.kind != EntryKind::Folder).count() as u32
+        self.files
     }
 
     /// How many entries are folders.

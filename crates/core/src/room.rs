@@ -160,7 +160,10 @@ impl Room {
                 self.repeat(&m.accepted);
             }
             (State::Attached, ToPeer::PeerJoined(m)) if self.is_opener => {
-                self.mailboxes.entry(m.peer).or_default();
+                if self.mailboxes.contains_key(&m.peer) {
+                    return; // said again after a resume
+                }
+                self.mailboxes.insert(m.peer, Mailbox::default());
                 let (peer, versions, suites) = (m.peer, m.versions, m.suites);
                 self.events.push_back(RoomEvent::PeerJoined { peer, versions, suites });
             }

@@ -1,1 +1,376 @@
-//! To be written.
+//! Two sessions, one clock, links with rate, delay, loss and cuts: minutes of network in milliseconds.
+//!
+//! ```text
+//! Peer a ─ signal ──> Hub ──> signal ─ Peer b        the hub keeps rooms, and can be told to misbehave
+//!    └──── control, data: Link with rate, delay ────┘
+//! ```
+//!
+//! Everything follows from a seed. A [`World`] holds the events to come in a heap and moves its clock from one
+//! to the next; nothing sleeps.
+mod disk;
+mod hub;
+mod link;
+mod peer;
+
+pub use disk::{Disk, files};
+pub use hub::Hub;
+pub use link::Link;
+pub use peer::Peer;
+
+use beeline_core::{
+    code::Code,
+    output::{Event, Output},
+    rtc::{Candidate, Channel, Description, LaneId, LaneState, RtcAction, RtcEvent, SdpKind},
+    session::{Config, Session},
+    time::Time,
+};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+    time::Duration,
+};
+
+/// Which peer of the world.
+pub type Id = usize;
+
+/// Something that will happen.
+#[derive(Debug)]
+enum Happening {
+    SocketOpen(Id),
+    ToHub(Id, Vec<u8>),
+    FromHub(Id, Vec<u8>),
+    SocketClosed(Id),
+    Disconnected(Id),
+    Rtc(Id, RtcEvent),
+    Message(Id, Channel, Vec<u8>),
+    Sent(Id, Channel, u64),
+    Disk(Id, disk::Completion),
+}
+
+/// Peers, what is between them, and the time.
+#[derive(Debug)]
+pub struct World {
+    /// The peers, in the order in which they were added.
+    pub peers: Vec<Peer>,
+    /// The server.
+    pub hub: Hub,
+    /// Between the peers, both ways.
+    pub link: Link,
+    /// One way to the server and back.
+    pub server_delay: Duration,
+    /// Changes a message between the peers; for what a hostile peer would send.
+    pub mangle: Option<fn(&mut ChaCha20Rng, Channel, &mut Vec<u8>)>,
+    now: Time,
+    number: u64,
+    order: BinaryHeap<Reverse<(Time, u64)>>,
+    happenings: BTreeMap<u64, Happening>,
+    random: ChaCha20Rng,
+}
+
+impl World {
+    /// An empty world; everything in it follows from the seed.
+    pub fn new(seed: u64, link: Link) -> Self {
+        Self {
+            peers: Vec::new(),
+            hub: Hub::default(),
+            link,
+            server_delay: Duration::from_millis(5),
+            mangle: None,
+            now: Time::from_origin(Duration::from_secs(100)),
+            number: 0,
+            order: BinaryHeap::new(),
+            happenings: BTreeMap::new(),
+            random: ChaCha20Rng::seed_from_u64(seed),
+        }
+    }
+
+    /// Two peers that have met and are connected: 0 is the opener.
+    pub fn connected(seed: u64, link: Link) -> Self {
+        let mut world = Self::new(seed, link);
+        let opener = world.open();
+        let code = world.code(opener);
+        let joiner = world.join(&code);
+        let both = |w: &World| [opener, joiner].iter().all(|p| w.peers[*p].has(|e| *e == Event::Connected));
+        assert!(world.run_until(Duration::from_secs(60), both), "the peers connect: {:#?}", world.events());
+        world
+    }
+
+    /// Adds an opener.
+    pub fn open(&mut self) -> Id {
+        let config = self.config("opener");
+        self.add(Session::open(config, self.now))
+    }
+
+    /// Adds a joiner.
+    pub fn join(&mut self, code: &Code) -> Id {
+        let config = self.config("joiner");
+        self.add(Session::join(config, code, self.now))
+    }
+
+    fn config(&mut self, name: &str) -> Config {
+        let mut seed = [0; 32];
+        self.random.fill_bytes(&mut seed);
+        Config { name: name.to_owned(), seed }
+    }
+
+    fn add(&mut self, session: Session) -> Id {
+        let id = self.peers.len();
+        self.peers.push(Peer::new(session));
+        self.drain(id, None);
+        id
+    }
+
+    /// The opener's code, once the server has given its number.
+    pub fn code(&mut self, opener: Id) -> Code {
+        let code = |w: &World| {
+            w.peers[opener].events.iter().find_map(|e| match e {
+                Event::Code(code) => Some(code.clone()),
+                _ => None,
+            })
+        };
+        assert!(self.run_until(Duration::from_secs(10), |w| code(w).is_some()), "the server gives a code");
+        code(self).expect("just seen")
+    }
+
+    /// The simulated clock.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// What all peers have shown so far, for a failing test's message.
+    pub fn events(&self) -> Vec<&[Event]> {
+        self.peers.iter().map(|p| p.events.as_slice()).collect()
+    }
+
+    /// Acts on a session and carries out what it then wants.
+    pub fn with<T>(&mut self, id: Id, act: impl FnOnce(&mut Session, Time) -> T) -> T {
+        let result = act(&mut self.peers[id].session, self.now);
+        self.drain(id, None);
+        result
+    }
+
+    /// Ends a peer's process: its sockets close, its packets stop.
+    pub fn kill(&mut self, id: Id) {
+        self.peers[id].dead = true;
+        self.hub.gone(id);
+        self.deliver_from_hub();
+    }
+
+    /// Breaks a peer's socket to the server.
+    pub fn drop_socket(&mut self, id: Id) {
+        if self.hub.gone(id) {
+            self.at(self.server_delay, Happening::SocketClosed(id));
+        }
+        self.deliver_from_hub();
+    }
+
+    /// Delivers bytes to a peer as if the other had sent them.
+    pub fn inject(&mut self, to: Id, channel: Channel, message: Vec<u8>) {
+        self.at(Duration::ZERO, Happening::Message(to, channel, message));
+    }
+
+    /// Runs for so long.
+    pub fn run(&mut self, time: Duration) {
+        self.run_until(time, |_| false);
+    }
+
+    /// Runs until something is so, or so long; says whether it is.
+    pub fn run_until(&mut self, time: Duration, is_so: impl Fn(&World) -> bool) -> bool {
+        let end = self.now + time;
+        while !is_so(self) {
+            let next = self.order.peek().map(|Reverse((at, _))| *at);
+            let wake = self.peers.iter().filter(|p| !p.dead).filter_map(|p| p.wake).min();
+            let Some(at) = [next, wake].into_iter().flatten().min().filter(|at| *at <= end) else {
+                self.now = end;
+                return is_so(self);
+            };
+            self.now = self.now.max(at);
+            if next == Some(at) {
+                let Some(Reverse((_, number))) = self.order.pop() else { continue };
+                let happening = self.happenings.remove(&number).expect("numbered when it was planned");
+                self.happen(happening);
+            } else {
+                let due = |p: &Peer| !p.dead && p.wake.is_some_and(|w| w <= self.now);
+                let due: Vec<Id> = (0..self.peers.len()).filter(|id| due(&self.peers[*id])).collect();
+                for id in due {
+                    self.peers[id].wake = None;
+                    self.with(id, |session, now| session.handle_timeout(now));
+                }
+            }
+        }
+        true
+    }
+
+    fn at(&mut self, delay: Duration, happening: Happening) {
+        self.at_time(self.now + delay, happening);
+    }
+
+    fn at_time(&mut self, at: Time, happening: Happening) {
+        self.number += 1;
+        self.order.push(Reverse((at, self.number)));
+        self.happenings.insert(self.number, happening);
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::SocketOpen(id) => {
+                self.hub.connected(id);
+                self.with_live(id, |s, now| s.handle_socket_open(now));
+            }
+            Happening::ToHub(id, message) => {
+                self.hub.handle(id, &message);
+                self.deliver_from_hub();
+            }
+            Happening::FromHub(id, message) => {
+                self.with_live(id, |s, now| s.handle_socket_message(&message, now));
+            }
+            Happening::SocketClosed(id) => {
+                self.with_live(id, |s, now| s.handle_socket_closed("the socket closed", now));
+            }
+            Happening::Disconnected(id) => {
+                self.hub.gone(id);
+                self.deliver_from_hub();
+            }
+            Happening::Rtc(id, event) => self.with_live(id, |s, now| s.handle_rtc(event, now)),
+            Happening::Sent(id, channel, len) => {
+                let buffered = self.peers[id].buffered.entry(channel).or_default();
+                *buffered -= len;
+                let buffered = *buffered;
+                self.with_live(id, |s, now| s.handle_buffered(LaneId::FIRST, channel, buffered, now));
+            }
+            Happening::Message(id, channel, message) => {
+                if !self.peers[id].dead {
+                    let now = self.now;
+                    self.peers[id].session.handle_message(LaneId::FIRST, channel, &message, now);
+                    self.drain(id, Some(&message));
+                }
+            }
+            Happening::Disk(id, completion) => {
+                self.with_live(id, |s, now| completion.report(s, now));
+            }
+        }
+    }
+
+    fn with_live(&mut self, id: Id, act: impl FnOnce(&mut Session, Time)) {
+        if !self.peers[id].dead {
+            self.with(id, act);
+        }
+    }
+
+    fn deliver_from_hub(&mut self) {
+        for (to, message) in std::mem::take(&mut self.hub.outbox) {
+            let happening = match message {
+                Some(message) => Happening::FromHub(to, message),
+                None => Happening::SocketClosed(to),
+            };
+            self.at(self.server_delay, happening);
+        }
+    }
+
+    fn drain(&mut self, id: Id, message: Option<&[u8]>) {
+        loop {
+            match self.peers[id].session.poll_output() {
+                Output::Connect => self.at(self.server_delay, Happening::SocketOpen(id)),
+                Output::Disconnect => self.at(self.server_delay, Happening::Disconnected(id)),
+                Output::Signal(message) => self.at(self.server_delay, Happening::ToHub(id, message)),
+                Output::Rtc(action) => self.act(id, action),
+                Output::Control { lane: _, message } => self.transmit(id, Channel::Control, message),
+                Output::Data { lane: _, transfer, stamp, runs } => {
+                    let frame = self.peers[id].blocks.frame(transfer, stamp, &runs);
+                    self.transmit(id, Channel::Data, frame.expect("the session sends what it has read"));
+                }
+                Output::Event(event) => self.peers[id].events.push(event),
+                Output::Wait(wake) => {
+                    self.peers[id].wake = wake;
+                    return;
+                }
+                other => {
+                    if let Some(completion) = self.peers[id].disk_output(other, message) {
+                        self.at(Disk::LATENCY, Happening::Disk(id, completion));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The other end of a peer's connection: the first that lives and has one.
+    fn other(&self, id: Id) -> Option<Id> {
+        (0..self.peers.len())
+            .find(|other| *other != id && self.peers[*other].rtc.open && self.peers[id].rtc.open)
+    }
+
+    /// A made-up WebRTC: descriptions carry a fingerprint, and once both sides have both, channels open.
+    fn act(&mut self, id: Id, action: RtcAction) {
+        let lane = LaneId::FIRST;
+        let sdp = |id: Id| format!("v=0\r\na=fingerprint:sha-256 {id:02X}\r\n");
+        match action {
+            RtcAction::Open { offerer, .. } => {
+                self.peers[id].rtc = peer::Rtc { open: true, ..Default::default() };
+                if offerer {
+                    let description = Description { kind: SdpKind::Offer, sdp: sdp(id) };
+                    self.at(
+                        Duration::from_millis(1),
+                        Happening::Rtc(id, RtcEvent::Description { lane, description }),
+                    );
+                }
+            }
+            RtcAction::Restart { .. } => {
+                let description = Description { kind: SdpKind::Offer, sdp: sdp(id) };
+                self.at(
+                    Duration::from_millis(1),
+                    Happening::Rtc(id, RtcEvent::Description { lane, description }),
+                );
+            }
+            RtcAction::SetRemote { description, .. } => {
+                if description.kind == SdpKind::Offer {
+                    let description = Description { kind: SdpKind::Answer, sdp: sdp(id) };
+                    self.at(
+                        Duration::from_millis(1),
+                        Happening::Rtc(id, RtcEvent::Description { lane, description }),
+                    );
+                }
+                let candidate = Candidate(format!("candidate:{id}"));
+                self.at(
+                    Duration::from_millis(2),
+                    Happening::Rtc(id, RtcEvent::Candidate { lane, candidate }),
+                );
+                self.peers[id].rtc.described = true;
+                self.open_channels();
+            }
+            RtcAction::AddCandidate { .. } => {}
+            RtcAction::Close { .. } => {
+                if let Some(other) = self.other(id) {
+                    let state = RtcEvent::State { lane, state: LaneState::Closed };
+                    self.at(self.link.delay, Happening::Rtc(other, state));
+                }
+                self.peers[id].rtc = peer::Rtc::default();
+            }
+        }
+    }
+
+    fn open_channels(&mut self) {
+        let ready: Vec<Id> = (0..self.peers.len()).filter(|id| self.peers[*id].rtc.described).collect();
+        if ready.len() == 2 && ready.iter().any(|id| !self.peers[*id].rtc.channels) {
+            for id in ready {
+                self.peers[id].rtc.channels = true;
+                for channel in [Channel::Control, Channel::Data] {
+                    let event = RtcEvent::ChannelOpen { lane: LaneId::FIRST, channel, max_message: 262_144 };
+                    self.at(self.link.delay * 3, Happening::Rtc(id, event));
+                }
+            }
+        }
+    }
+
+    fn transmit(&mut self, from: Id, channel: Channel, mut message: Vec<u8>) {
+        let Some(to) = self.other(from) else { return };
+        if let Some(mangle) = self.mangle {
+            mangle(&mut self.random, channel, &mut message);
+        }
+        let (sent, arrives) = self.link.carry(from, channel, message.len(), self.now, &mut self.random);
+        *self.peers[from].buffered.entry(channel).or_default() += message.len() as u64;
+        self.at_time(sent, Happening::Sent(from, channel, message.len() as u64));
+        self.at_time(arrives, Happening::Message(to, channel, message));
+    }
+}

@@ -153,7 +153,8 @@ impl Sending {
         for run in blocks {
             let count = match self.manifest.size(run.index()) {
                 Some(size) => block_count(size),
-                None => u64::from(moving.next.1), // of a stream: what was read so far
+                // Of a stream: what was read so far.
+                None => moving.digests.get(&run.index()).map_or(0, |d| d.len() as u64),
             };
             let range = u64::from(run.first)..u64::from(run.first) + u64::from(run.count);
             if self.manifest.entry(run.index()).is_none() || range.end > count {

@@ -242,7 +242,8 @@ pub struct PeerJoined {
     pub suites: Vec<u8>,
 }
 
-/// The answer to a [`Resume`]; unacknowledged messages follow.
+/// The answer to a [`Resume`]. What may have been missed follows: for the opener `PeerJoined` of every joiner
+/// in the room, for everybody `PeerState` of every other peer, then the unacknowledged messages.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Resumed {
