@@ -127,6 +127,11 @@ impl Conversation {
         self.totals.seconds = self.started.map_or(0.0, |started| started.elapsed().as_secs_f64());
     }
 
+    /// A text counts by its bytes.
+    pub(crate) fn add_text(&mut self, text: &str) {
+        self.totals.bytes += text.len() as u64;
+    }
+
     pub(crate) fn totals(&self) -> Totals {
         self.totals
     }

@@ -123,14 +123,14 @@ impl Search {
         loop {
             let event = timeout_at(self.deadline, self.events.recv_async()).await.ok()?.ok()?;
             let ServiceEvent::ServiceResolved(service) = event else { continue };
-            if !self.seen.insert(service.get_fullname().to_owned()) {
-                continue;
-            }
             let mut addresses: Vec<IpAddr> =
                 service.get_addresses().iter().map(mdns_sd::ScopedIp::to_ip_addr).collect();
             addresses.retain(is_plain);
             addresses.sort_by_key(IpAddr::is_ipv6);
-            if let Some(address) = addresses.first() {
+            // A service is told again with every address that is found: the first usable one counts.
+            if let Some(address) = addresses.first()
+                && self.seen.insert(service.get_fullname().to_owned())
+            {
                 let socket = SocketAddr::new(*address, service.get_port());
                 return format!("http://{socket}").parse().ok();
             }

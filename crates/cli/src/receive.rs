@@ -101,6 +101,8 @@ impl Receiver<'_> {
         let mut question: Option<Question> = None;
         let mut running = 0_u32;
         let mut received = false;
+        // A text is not followed by an event of its own.
+        let mut told_done = false;
         // When enough is received and nothing more comes.
         let mut idle: Option<Instant> = None;
 
@@ -115,6 +117,9 @@ impl Receiver<'_> {
                 next = conversation.next(self.interrupts, self.ui) => match next {
                     Next::Over(Err(failure)) if received && running == 0 && failure.kind == PEER_LEFT => {
                         // The usual end: the sender has nothing more and says goodbye.
+                        if !told_done {
+                            self.ui.done(&conversation.totals());
+                        }
                         return Ok(());
                     }
                     Next::Over(result) => return result,
@@ -135,6 +140,9 @@ impl Receiver<'_> {
                     continue;
                 }
                 () = until(idle), if !conversation.is_ending() => {
+                    if !told_done {
+                        self.ui.done(&conversation.totals());
+                    }
                     conversation.end(Ok(()));
                     continue;
                 }
@@ -160,6 +168,7 @@ impl Receiver<'_> {
                     }
                 }
                 Told::Text { text } => {
+                    conversation.add_text(&text);
                     self.ui.text(&text);
                     received = true;
                 }
@@ -168,6 +177,7 @@ impl Receiver<'_> {
                     running = running.saturating_sub(1);
                     received = true;
                     self.ui.done(&conversation.totals());
+                    told_done = true;
                 }
                 Told::Failed { transfer, failure } => {
                     if question.as_ref().is_some_and(|asked| asked.transfer == transfer) {

@@ -28,7 +28,7 @@ pub(crate) async fn run(args: Send, ui: &mut Ui) -> Result<(), Failure> {
         }
         None => {
             let lan = Lan::start(&choice.name).await?;
-            ui.listening(lan.urls());
+            ui.sharing(lan.urls());
             let config = choice.at(lan.address());
             let result = send(&args, source, config, lan.base(), true, &mut interrupts, ui).await;
             lan.stop().await;
@@ -96,14 +96,7 @@ async fn send(
                 let (code, link) = (code.to_string(), code.link(base));
                 ui.invitation(&Invitation { code: &code, link: &link, local, qr: !args.no_qr });
             }
-            Told::WrongGuess { left } => {
-                let left = match left {
-                    0 => "no guess is left".into(),
-                    1 => "one guess is left".into(),
-                    left => format!("{left} guesses are left"),
-                };
-                ui.note(&format!("somebody tried a wrong code; {left}"));
-            }
+            Told::WrongGuess { left } => ui.wrong_guess(left),
             // Shown already; what is offered to it comes next.
             Told::Sas(_) => {
                 if let Some(manifest) = manifest.take() {
@@ -114,6 +107,7 @@ async fn send(
             Told::Done(transfer) => {
                 conversation.add(transfer);
                 if text == Some(transfer) {
+                    conversation.add_text(args.text.as_deref().unwrap_or_default());
                     ui.text_sent();
                 }
                 pending.remove(&transfer);

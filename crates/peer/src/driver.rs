@@ -17,12 +17,12 @@ use crate::{
 };
 use beeline_core::{
     blocks::Blocks,
-    output::{Acceptance, BlockRef, Closed, Output, TransferId},
+    output::{Acceptance, BlockRef, Closed, Output, Progress, TransferId},
     rtc::{Channel, LaneId},
     session::{self, Session},
     time::Time,
 };
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender},
     time::{Instant, sleep_until},
@@ -47,8 +47,8 @@ pub(crate) struct Driver {
     disk: Disk,
     commands: UnboundedReceiver<Command>,
     events: UnboundedSender<Event>,
-    /// Transfers whose progress is reported.
-    running: BTreeSet<TransferId>,
+    /// Transfers whose progress is reported, with what was reported last.
+    running: BTreeMap<TransferId, Progress>,
     reported: Instant,
     wake: Option<Time>,
     closed: Option<Closed>,
@@ -81,7 +81,7 @@ impl Driver {
             disk: Disk::new(),
             commands,
             events,
-            running: BTreeSet::new(),
+            running: BTreeMap::new(),
             reported: origin,
             wake: None,
             closed: None,
@@ -200,8 +200,8 @@ impl Driver {
             Some(Command::Accept { transfer, sink }) => {
                 let how = Acceptance { order: sink.order(), window: WINDOW, held: Vec::new() };
                 self.disk.push(Job::Sink(transfer, sink));
-                self.running.insert(transfer);
                 self.session.accept(transfer, how, now);
+                self.start(transfer);
             }
             Some(Command::Decline { transfer, message }) => self.session.decline(transfer, &message, now),
             Some(Command::Cancel { transfer, message }) => self.session.cancel(transfer, &message, now),
@@ -281,7 +281,7 @@ impl Driver {
         use beeline_core::output::Event as Told;
         match &event {
             Told::Accepted(transfer) => {
-                self.running.insert(*transfer);
+                self.start(*transfer);
             }
             // A stream's length is known now, by its progress.
             Told::FileDone { transfer, .. } => {
@@ -289,11 +289,19 @@ impl Driver {
                     self.report(*transfer);
                 }
             }
-            Told::Done(transfer) | Told::Failed { transfer, .. } | Told::Declined { transfer, .. } => {
+            Told::Done(transfer) => {
                 let transfer = *transfer;
-                if self.running.remove(&transfer) {
-                    self.report(transfer);
+                // The session has let go of it; all of it is there.
+                if let Some(mut progress) = self.running.remove(&transfer) {
+                    progress.bytes = progress.total.unwrap_or(progress.bytes);
+                    progress.eta_s = Some(0.0);
+                    self.tell(Event::Progress { transfer, progress });
                 }
+            }
+            Told::Failed { transfer, .. } | Told::Declined { transfer, .. } => {
+                let transfer = *transfer;
+                self.report(transfer);
+                self.running.remove(&transfer);
             }
             // Told last, when nothing is left to do.
             Told::Closed(closed) => {
@@ -308,14 +316,22 @@ impl Driver {
     fn report_progress(&mut self) {
         if self.reported.elapsed() >= PROGRESS_INTERVAL && !self.running.is_empty() {
             self.reported = Instant::now();
-            for transfer in self.running.clone() {
-                self.report(transfer);
-            }
+            let running: Vec<TransferId> = self.running.keys().copied().collect();
+            running.into_iter().for_each(|transfer| self.report(transfer));
         }
     }
 
+    fn start(&mut self, transfer: TransferId) {
+        let total = self.session.manifest(transfer).and_then(|manifest| manifest.bytes());
+        self.running.insert(transfer, Progress { total, ..Progress::default() });
+    }
+
     fn report(&mut self, transfer: TransferId) {
-        if let Some(progress) = self.session.progress(transfer, self.now()) {
+        let now = self.now();
+        if let Some(progress) = self.session.progress(transfer, now)
+            && let Some(last) = self.running.get_mut(&transfer)
+        {
+            *last = progress;
             self.tell(Event::Progress { transfer, progress });
         }
     }

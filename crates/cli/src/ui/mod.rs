@@ -14,7 +14,7 @@ use beeline_core::{
     output::Progress,
     quote::quote,
 };
-use beeline_peer::{Path, Skipped};
+use beeline_peer::{Path, PathKind, Skipped};
 use json::Json;
 use std::io::{IsTerminal, Write};
 
@@ -64,6 +64,8 @@ pub(crate) struct Ui {
     listed: usize,
     unlisted: usize,
     direction: Direction,
+    /// What was last said about the path.
+    path: Option<(PathKind, &'static str)>,
 }
 
 /// How stderr may be written on.
@@ -105,6 +107,7 @@ impl Ui {
             listed: 0,
             unlisted: 0,
             direction,
+            path: None,
         }
     }
 
@@ -127,6 +130,13 @@ impl Ui {
                     self.say(&format!("  {}", self.style.bold(url)));
                 }
             }
+        }
+    }
+
+    /// A server of our own; people see its address in the link.
+    pub(crate) fn sharing(&self, urls: &[String]) {
+        if let Some(json) = &self.json {
+            json.listening(urls);
         }
     }
 
@@ -179,6 +189,18 @@ impl Ui {
         self.say("Waiting for the other side");
     }
 
+    pub(crate) fn wrong_guess(&self, left: u8) {
+        if let Some(json) = &self.json {
+            return json.wrong_guess(left);
+        }
+        let left = match left {
+            0 => "no guess is left".into(),
+            1 => "one guess is left".into(),
+            left => format!("{left} guesses are left"),
+        };
+        self.note(&format!("somebody tried a wrong code; {left}"));
+    }
+
     pub(crate) fn joining(&self) {
         self.say("Looking for the other side");
     }
@@ -204,7 +226,11 @@ impl Ui {
         ));
     }
 
-    pub(crate) fn path(&self, path: &Path) {
+    /// The path, if it is another than before; only its round trip changes all the time.
+    pub(crate) fn path(&mut self, path: &Path) {
+        if self.path.replace((path.kind, path.protocol)) == Some((path.kind, path.protocol)) {
+            return;
+        }
         if let Some(json) = &self.json {
             return json.path(path);
         }
@@ -212,7 +238,7 @@ impl Ui {
             Some(rtt) => format!(", round trip {:.1} ms", rtt.as_secs_f64() * 1e3),
             None => String::new(),
         };
-        let way = format!("Path: {}, {}{round_trip}", json::kind(path), json::protocol(path));
+        let way = format!("Path: {}, {}{round_trip}", json::kind(path), path.protocol);
         self.say(&self.style.dim(&way));
     }
 
@@ -307,6 +333,10 @@ impl Ui {
         self.bar.finish();
         if let Some(json) = &self.json {
             return json.done(totals);
+        }
+        // A text was shown already.
+        if totals.files + totals.folders == 0 {
+            return;
         }
         if self.unlisted > 0 {
             self.say(&self.style.dim(&format!("and {} more, all verified", self.unlisted)));

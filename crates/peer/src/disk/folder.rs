@@ -262,14 +262,14 @@ impl Sink for Folder {
         let finish = || {
             // Children first: what happens in a folder changes its time.
             for folder in receiving.made.iter().rev() {
-                let handle = self.dir.open_dir(folder)?.into_std_file();
+                let handle = open_folder(&self.dir.open_dir(folder)?)?;
                 if let Some(modified) = times.get(folder.as_str()).copied().flatten().and_then(system_time) {
                     handle.set_times(FileTimes::new().set_modified(modified))?;
                 }
                 flush_folder(&handle)?;
             }
             self.dir.remove_dir_all(&receiving.parts_name)?;
-            flush_folder(&self.dir.try_clone()?.into_std_file())
+            flush_folder(&open_folder(&self.dir)?)
         };
         finish().map_err(|error| {
             DiskError::Other(format!("{} cannot be written: {error}", quote(&self.shown.to_string_lossy())))
@@ -362,6 +362,19 @@ fn make_executable(file: &File) -> io::Result<()> {
 #[cfg(not(unix))]
 fn make_executable(_: &File) -> io::Result<()> {
     Ok(())
+}
+
+/// A handle that can be flushed and timed: a `Dir` may be one that only names its folder (`O_PATH`).
+#[cfg(unix)]
+fn open_folder(dir: &Dir) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags, openat};
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(File::from(openat(dir, ".", flags, Mode::empty())?))
+}
+
+#[cfg(not(unix))]
+fn open_folder(dir: &Dir) -> io::Result<File> {
+    Ok(dir.try_clone()?.into_std_file())
 }
 
 #[cfg(unix)]

@@ -1,9 +1,8 @@
 //! What is sent: files and folders of this machine, or one stream of unknown length.
 //!
 //! A [`Source`] looks at everything before anything is offered: names, sizes, times, and whether it can be
-//! read at all. While blocks are read, size and modification time are compared with what was offered, at
-//! the first and again after the last block of each file: a file that changes is an error, never a torn
-//! copy.
+//! read at all. While blocks are read, size and modification time are compared with what was offered, before
+//! the first and after every block: a file that changes is an error, never a torn copy.
 use beeline_core::{
     digest::BLOCK_LEN,
     manifest::{Entry, EntryKind, Manifest, ManifestError},
@@ -334,7 +333,8 @@ fn read_file(
     let mut bytes = vec![0; len as usize];
     let read = read_at(file, &mut bytes, block.offset())?;
     let ends = block.offset() + u64::from(len) >= offered.size;
-    if read < bytes.len() || (ends && !same(file.metadata()?)) {
+    // Asked after every block, so that nobody waits for the end of a large file to hear of it.
+    if read < bytes.len() || !same(file.metadata()?) {
         return Err(Failed::Changed);
     }
     if ends {
