@@ -61,6 +61,7 @@ impl Terminal {
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let (stdout, stderr) = (stdout.context("piped")?, stderr.context("piped")?);
         let (sender, events) = unbounded_channel();
+        let open = sender.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 // What is not JSON shows in the test's failure instead of being lost.
@@ -76,6 +77,7 @@ impl Terminal {
                 heard.push_str(&line);
                 heard.push('\n');
             }
+            drop(open); // the events end only when both outputs have been read to their end
         });
         Ok(Self { child, events, seen: Vec::new(), stderr: said, started: Instant::now() })
     }
