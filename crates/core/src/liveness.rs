@@ -1,7 +1,7 @@
 //! Gone, or only silent?
 //!
-//! The peer's socket at the server closed *and* control silent: its process is gone. Silence alone: the path
-//! is lost, and may come back, by itself or by an ICE restart.
+//! The peer's socket at the server closed for a while *and* control silent: its process is gone. Silence alone:
+//! the path is lost, and may come back, by itself or by an ICE restart. A socket alone: it will be opened again.
 use crate::{time::Time, wire::signal::Presence};
 use std::time::Duration;
 
@@ -9,6 +9,8 @@ use std::time::Duration;
 const PING: Duration = Duration::from_secs(2);
 /// So long without a word is silence.
 const SILENCE: Duration = Duration::from_secs(5);
+/// A socket that is opened again is so within this time: a changed network takes seconds.
+const AWAY: Duration = Duration::from_secs(8);
 /// From silence to the first ICE restart, and between two.
 const RESTART: (Duration, Duration) = (Duration::from_secs(12), Duration::from_secs(15));
 /// A path that has been lost so long does not come back.
@@ -30,17 +32,23 @@ pub(crate) struct Liveness {
     heard: Time,
     ping_at: Time,
     restart_at: Option<Time>,
-    presence: Presence,
+    away_since: Option<Time>,
     lost: bool,
 }
 
 impl Liveness {
     pub(crate) fn new(presence: Presence, now: Time) -> Self {
-        Self { heard: now, ping_at: now + PING, restart_at: None, presence, lost: false }
+        Self {
+            heard: now,
+            ping_at: now + PING,
+            restart_at: None,
+            away_since: away(presence, now),
+            lost: false,
+        }
     }
 
-    pub(crate) fn presence(&mut self, presence: Presence) {
-        self.presence = presence;
+    pub(crate) fn presence(&mut self, presence: Presence, now: Time) {
+        self.away_since = away(presence, now).map(|now| self.away_since.unwrap_or(now));
     }
 
     /// Something arrived; says whether the path had been lost.
@@ -60,12 +68,15 @@ impl Liveness {
         if !self.lost {
             next = next.min(self.heard + SILENCE);
         }
+        if let Some(since) = self.away_since {
+            next = next.min((since + AWAY).max(self.heard + SILENCE));
+        }
         next.min(self.restart_at.unwrap_or(self.heard + RESTART.0))
     }
 
     pub(crate) fn poll(&mut self, now: Time) -> Option<Pulse> {
         let silence = now.since(self.heard);
-        if silence >= SILENCE && self.presence != Presence::Here {
+        if silence >= SILENCE && self.away_since.is_some_and(|since| now.since(since) >= AWAY) {
             return Some(Pulse::Gone);
         }
         if silence >= GIVE_UP {
@@ -85,6 +96,10 @@ impl Liveness {
         }
         None
     }
+}
+
+fn away(presence: Presence, now: Time) -> Option<Time> {
+    (presence != Presence::Here).then_some(now)
 }
 
 #[cfg(test)]
@@ -121,10 +136,20 @@ mod tests {
     }
 
     #[test]
-    fn silence_and_a_closed_socket_mean_gone_after_five_seconds() {
+    fn silence_and_a_closed_socket_mean_gone_after_eight_seconds() {
         let mut liveness = Liveness::new(Presence::Here, at(0));
-        liveness.presence(Presence::Away);
-        assert_eq!(pulses(&mut liveness, 0..100), [(5, Pulse::Gone)]);
+        liveness.presence(Presence::Away, at(0));
+        assert_eq!(pulses(&mut liveness, 0..100), [(5, Pulse::Lost), (8, Pulse::Gone)]);
+    }
+
+    #[test]
+    fn a_socket_that_drops_during_a_long_silence_has_time_to_come_back() {
+        let mut liveness = Liveness::new(Presence::Here, at(0));
+        pulses(&mut liveness, 0..20);
+        liveness.presence(Presence::Away, at(20));
+        assert_eq!(pulses(&mut liveness, 20..27), []);
+        liveness.presence(Presence::Here, at(27));
+        assert!(pulses(&mut liveness, 27..60).iter().all(|(_, pulse)| *pulse == Pulse::Restart));
     }
 
     #[test]

@@ -567,7 +567,7 @@ impl Session {
                 Presence::Left => self.break_off(Closed::PeerLeft, now),
             },
             Phase::Connected { link, liveness } if link.peer == peer => {
-                liveness.presence(presence);
+                liveness.presence(presence, now);
                 self.pulse(now);
             }
             _ => {}

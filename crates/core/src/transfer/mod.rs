@@ -120,19 +120,16 @@ impl Transfers {
             return Err(TextTooLong);
         }
         let id = self.next_id();
-        self.texts.insert(id, text.to_owned());
         if self.connected {
-            self.offer_texts();
+            self.offer_text(id, text.to_owned());
         }
+        self.texts.insert(id, text.to_owned());
         self.pump(now);
         Ok(id)
     }
 
-    fn offer_texts(&mut self) {
-        for (id, text) in &self.texts {
-            let offer = control::Offer { transfer: id.0, entries: 0, text: Some(text.clone()) };
-            self.outbox.control(offer);
-        }
+    fn offer_text(&mut self, id: TransferId, text: String) {
+        self.outbox.control(control::Offer { transfer: id.0, entries: 0, text: Some(text) });
     }
 
     /// The control channel is open: what was offered before goes out.
@@ -140,7 +137,9 @@ impl Transfers {
         self.connected = true;
         let hello = control::Hello { max_frame: data::MAX_FRAME_LEN as u32, lanes: 1 };
         self.outbox.control(hello);
-        self.offer_texts();
+        for (id, text) in self.texts.clone() {
+            self.offer_text(id, text);
+        }
         self.pump(now);
     }
 
