@@ -52,6 +52,9 @@ function respond({ port, name, size }) {
     "content-type": "application/octet-stream",
     "content-disposition": `attachment; filename*=UTF-8''${encode(name)}`,
     "x-content-type-options": "nosniff",
+    // The page embeds nothing that does not say so itself; Firefox would cancel the download.
+    "cross-origin-embedder-policy": "require-corp",
+    "cross-origin-resource-policy": "same-origin",
   };
   if (size !== null) headers["content-length"] = String(size);
   return new Response(body, { headers });

@@ -35,6 +35,9 @@ pub(super) fn Done(app: App) -> impl IntoView {
                 </For>
             </ul>
         </section>
+        <p class="aside" hidden=move || app.saved.with(Option::is_none)>
+            {strings::KEEP_HINT}
+        </p>
         <div class="row">
             {move || {
                 app.saved
