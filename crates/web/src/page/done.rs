@@ -54,6 +54,7 @@ pub(super) fn Done(app: App) -> impl IntoView {
                 {move || if app.connected.get() { strings::LEAVE } else { strings::START_OVER }}
             </button>
         </div>
+        <Texts app />
         <Notice app />
         <Show when=move || app.connected.get()>
             <section class="back">

@@ -52,7 +52,9 @@ fn Page(app: App) -> impl IntoView {
                     Stage::Failed | Stage::Unsupported => view! { <Failed app /> }.into_any(),
                 }
             }}
-            <Texts app />
+            <Show when=move || stage.get() != Stage::Done>
+                <Texts app />
+            </Show>
         </main>
         <p class="unseen" role="status">{move || aloud(app)}</p>
         <Show when=capability::is_plain_http>
