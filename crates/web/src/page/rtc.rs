@@ -37,6 +37,8 @@ struct Connections {
     lanes: RefCell<HashMap<u8, Rc<Lane>>>,
 }
 
+type Handler = Closure<dyn FnMut(Event)>;
+
 /// One connection with its two channels.
 struct Lane {
     id: u8,
@@ -46,7 +48,7 @@ struct Lane {
     /// Bytes given to each channel, and how many of those were reported as left.
     sent: [Cell<f64>; 2],
     reported: [Cell<f64>; 2],
-    handlers: RefCell<Vec<Closure<dyn FnMut(Event)>>>,
+    handlers: RefCell<Vec<Handler>>,
 }
 
 impl Rtc {

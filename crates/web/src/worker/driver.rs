@@ -95,7 +95,7 @@ impl Driver {
     /// One wish or report of the page.
     pub(super) fn page_said(&self, message: ToWorker, extra: JsValue) {
         match message {
-            ToWorker::Open { name } => self.begin(|config, now| Session::open(config, now), name),
+            ToWorker::Open { name } => self.begin(Session::open, name),
             ToWorker::Join { name, code } => match Code::parse(&code) {
                 Ok(code) => self.begin(|config, now| Session::join(config, &code, now), name),
                 Err(error) => post(&ToPage::NotOffered { why: error.to_string() }, &JsValue::UNDEFINED),
