@@ -1,4 +1,5 @@
 //! What a hostile peer or server may say: refused in words, never a panic, never a byte under a final name.
+#![allow(clippy::unwrap_used, reason = "a helper of a test may unwrap as the test does")]
 mod common;
 use beeline_core::{
     output::*,

@@ -1,4 +1,5 @@
 //! Meeting: codes, guesses, comparing, hostile servers, lost sockets.
+#![allow(clippy::unwrap_used, reason = "a helper of a test may unwrap as the test does")]
 mod common;
 use beeline_core::{
     code::Code,

@@ -1,4 +1,5 @@
 //! Whatever happens in whatever order, the two sides end up agreeing, and only whole files have final names.
+#![allow(clippy::unwrap_used, reason = "a helper of a test may unwrap as the test does")]
 mod common;
 use beeline_core::output::*;
 use beeline_sim::{Link, World};

@@ -1,4 +1,5 @@
 //! Transfers between two sessions over simulated links.
+#![allow(clippy::unwrap_used, reason = "a helper of a test may unwrap as the test does")]
 mod common;
 use beeline_core::{
     digest::BlockDigest,

@@ -189,10 +189,8 @@ impl Session {
 
     fn handle_presence(&mut self, peer: PeerId, presence: Presence, now: Time) {
         match &mut self.phase {
-            Phase::Waiting { arrivals, .. }
-                if presence != Presence::Here && arrivals.remove(&peer).is_some() =>
-            {
-                self.room.dismiss(peer);
+            Phase::Waiting { arrivals, .. } if presence != Presence::Here && arrivals.contains_key(&peer) => {
+                self.dismiss(peer);
             }
             Phase::Joining { .. } if presence == Presence::Left => self.break_off(Closed::PeerLeft, now),
             Phase::Linked { link, away, .. } if link.peer == peer => match presence {
