@@ -1,5 +1,6 @@
 //! What the simulated tests share.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "a helper of a test may unwrap as the test does")]
 use beeline_core::{
     manifest::{Entry, Manifest},
     output::*,
