@@ -42,7 +42,7 @@ impl Choice {
 }
 
 fn address(text: &str) -> Result<ServerAddress, Failure> {
-    text.parse().map_err(|error| Failure::usage(format!("{} is no server's address: {error}", quote(text))))
+    text.parse().map_err(|error| Failure::usage(format!("{}: {error}", quote(text))))
 }
 
 fn host_name() -> String {

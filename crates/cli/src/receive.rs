@@ -47,10 +47,11 @@ pub(crate) async fn run(args: Receive, ui: &mut Ui) -> Result<(), Failure> {
 async fn ask_code(interrupts: &mut Interrupts, ui: &mut Ui) -> Result<String, Failure> {
     ui.ask("Code or link:");
     tokio::select! {
-        typed = prompt::line() => match typed {
-            Ok(Some(typed)) if !typed.is_empty() => Ok(typed),
-            _ => Err(Failure::usage("no code is given")),
-        },
+        typed = prompt::line() => {
+            let typed = typed.ok().flatten();
+            ui.answered(typed.is_some());
+            typed.filter(|typed| !typed.is_empty()).ok_or_else(|| Failure::usage("no code is given"))
+        }
         () = interrupts.next() => Err(Failure::interrupted()),
     }
 }
@@ -127,6 +128,7 @@ impl Receiver<'_> {
                 },
                 answer = answered(&mut question) => {
                     let asked = question.take().expect("somebody answered it");
+                    self.ui.answered(answer.is_some());
                     match prompt::is_yes(answer.as_deref()) {
                         Some(true) => {
                             running += u32::from(self.accept(&mut conversation, asked));
@@ -182,6 +184,7 @@ impl Receiver<'_> {
                 Told::Failed { transfer, failure } => {
                     if question.as_ref().is_some_and(|asked| asked.transfer == transfer) {
                         question = None;
+                        self.ui.answered(false);
                     }
                     conversation.end(Err(failure.into()));
                 }

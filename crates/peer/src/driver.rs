@@ -284,11 +284,7 @@ impl Driver {
                 self.start(*transfer);
             }
             // A stream's length is known now, by its progress.
-            Told::FileDone { transfer, .. } => {
-                if self.session.manifest(*transfer).is_some_and(|manifest| manifest.bytes().is_none()) {
-                    self.report(*transfer);
-                }
-            }
+            Told::FileDone { transfer, .. } if self.is_stream(*transfer) => self.report(*transfer),
             Told::Done(transfer) => {
                 let transfer = *transfer;
                 // The session has let go of it; all of it is there.
@@ -319,6 +315,10 @@ impl Driver {
             let running: Vec<TransferId> = self.running.keys().copied().collect();
             running.into_iter().for_each(|transfer| self.report(transfer));
         }
+    }
+
+    fn is_stream(&self, transfer: TransferId) -> bool {
+        self.session.manifest(transfer).is_some_and(|manifest| manifest.bytes().is_none())
     }
 
     fn start(&mut self, transfer: TransferId) {

@@ -16,7 +16,10 @@ use beeline_core::{
 };
 use beeline_peer::{Path, PathKind, Skipped};
 use json::Json;
-use std::io::{IsTerminal, Write};
+use std::{
+    cell::RefCell,
+    io::{IsTerminal, Write},
+};
 
 /// Names listed before "and 90 more".
 const LISTED: usize = 10;
@@ -64,6 +67,8 @@ pub(crate) struct Ui {
     listed: usize,
     unlisted: usize,
     direction: Direction,
+    /// Lines that wait until a question is answered.
+    held: RefCell<Option<Vec<String>>>,
     /// What was last said about the path.
     path: Option<(PathKind, &'static str)>,
 }
@@ -107,6 +112,7 @@ impl Ui {
             listed: 0,
             unlisted: 0,
             direction,
+            held: RefCell::new(None),
             path: None,
         }
     }
@@ -114,6 +120,9 @@ impl Ui {
     /// A line for people.
     fn say(&self, line: &str) {
         if self.json.is_none() {
+            if let Some(held) = self.held.borrow_mut().as_mut() {
+                return held.push(line.to_owned());
+            }
             self.bar.above(|| {
                 // Nobody reads stderr: nothing to be done about it.
                 let _ = writeln!(std::io::stderr(), "{line}");
@@ -267,13 +276,24 @@ impl Ui {
         }
     }
 
-    /// Begins a question; the answer is read from the terminal.
+    /// Begins a question; the answer is read from the terminal. Lines wait until [`Ui::answered`].
     pub(crate) fn ask(&self, question: &str) {
         self.bar.above(|| {
             let mut stderr = std::io::stderr();
             let _ = write!(stderr, "{} ", self.style.bold(question));
             let _ = stderr.flush();
         });
+        self.held.replace(Some(Vec::new()));
+    }
+
+    /// Ends a question. `by_hand`: somebody pressed Enter, so that the cursor is on a new line.
+    pub(crate) fn answered(&self, by_hand: bool) {
+        if let Some(held) = self.held.take() {
+            if !by_hand {
+                let _ = writeln!(std::io::stderr());
+            }
+            held.iter().for_each(|line| self.say(line));
+        }
     }
 
     pub(crate) fn progress(&mut self, progress: &Progress) {
@@ -357,6 +377,7 @@ impl Ui {
     }
 
     pub(crate) fn failure(&mut self, failure: &Failure) {
+        self.answered(false);
         self.bar.abandon();
         match &self.json {
             Some(json) => json.error(failure),
