@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use thirtyfour::common::command::FormatRequestData;
 use thirtyfour::prelude::*;
 use thirtyfour::{RequestData, SessionId};
@@ -27,16 +27,21 @@ impl Browser {
             return self.choose(input, &[folder]).await;
         }
         // WebDriver and BiDi refuse folders here, and `mozSetDirectory` leaves `input.files` empty: answer the dialog.
-        self.driver.cmd(MozContext("chrome")).await?;
-        let chosen = self.eval(include_str!("folder.js"), vec![json!(input), json!(folder)]).await;
-        self.driver.cmd(MozContext("content")).await?;
-        chosen?;
+        self.in_chrome(include_str!("folder.js"), vec![json!(input), json!(folder)]).await?;
         let start = Instant::now(); // "Are you sure you want to upload all files from …?"
         while let Err(error) = self.driver.accept_alert().await {
             ensure!(start.elapsed() < PATIENCE, "{error}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Ok(())
+    }
+
+    /// [`Browser::eval`] with the rights of Firefox itself, in its own window.
+    pub(super) async fn in_chrome(&self, expression: &str, args: Vec<Value>) -> Result<Value> {
+        self.driver.cmd(MozContext("chrome")).await?;
+        let answer = self.eval(expression, args).await;
+        self.driver.cmd(MozContext("content")).await?;
+        answer
     }
 
     /// The downloaded file, once it is complete: `len` bytes under this name.

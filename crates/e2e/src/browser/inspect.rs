@@ -30,6 +30,11 @@ const WATCH_POLICY: &str = "window.policyViolations = [];
     addEventListener('securitypolicyviolation', e =>
         policyViolations.push(`${e.effectiveDirective} ${e.blockedURI} ${e.sourceFile}:${e.lineNumber}`));";
 
+/// What Firefox's pages were forbidden: errors of their scripts and policies come together in the browser's console.
+const POLICY_IN_CONSOLE: &str = "Services.console.getMessageArray()
+    .filter(message => message instanceof Ci.nsIScriptError && message.category.startsWith('CSP'))
+    .map(message => `${message.errorMessage} ${message.sourceName}:${message.lineNumber}`)";
+
 impl Browser {
     /// Gives the page exactly this size and scheme. Chromium only (DevTools protocol).
     pub async fn dress(&self, width: u32, height: u32, scheme: Scheme) -> Result<()> {
@@ -63,7 +68,7 @@ impl Browser {
 
     /// Remembers, for every page loaded from now on, what its Content-Security-Policy forbids.
     ///
-    /// Chromium: as events, from before the first script. Firefox says so in its console, which is always heard.
+    /// Chromium: as events, from before the first script. Firefox's console keeps it, for the browser's own scripts.
     pub async fn watch_policy(&self) -> Result<()> {
         if self.kind == Kind::Chromium {
             let cdp = self.driver.cdp();
@@ -77,12 +82,13 @@ impl Browser {
     pub async fn policy_violations(&self) -> Result<Vec<String>> {
         let mut found: Vec<String> = match self.kind {
             Kind::Chromium => self.run("return window.policyViolations ?? []").await?,
-            Kind::Firefox => Vec::new(),
+            Kind::Firefox => {
+                let found = self.in_chrome(POLICY_IN_CONSOLE, vec![]).await?;
+                return Ok(serde_json::from_value(found)?);
+            }
         };
         let console = self.console().await?;
-        found.extend(console.into_iter().filter(|line| {
-            line.contains("Content Security Policy") || line.contains("Content-Security-Policy")
-        }));
+        found.extend(console.into_iter().filter(|line| line.contains("Content Security Policy")));
         Ok(found)
     }
 
