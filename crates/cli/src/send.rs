@@ -97,6 +97,7 @@ async fn send(
                 ui.invitation(&Invitation { code: &code, link: &link, local, qr: !args.no_qr });
             }
             Told::WrongGuess { left } => ui.wrong_guess(left),
+            Told::TurnedAway(why) => ui.turned_away(&why.to_string()),
             // Shown already; what is offered to it comes next.
             Told::Sas(_) => {
                 if let Some(manifest) = manifest.take() {

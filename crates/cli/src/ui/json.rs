@@ -21,6 +21,9 @@ enum Line<'a> {
     WrongGuess {
         left: u8,
     },
+    TurnedAway {
+        message: &'a str,
+    },
     Peer {
         name: &'a str,
         sas: &'a str,
@@ -94,6 +97,10 @@ impl Json {
 
     pub(super) fn wrong_guess(&self, left: u8) {
         self.emit(&Line::WrongGuess { left });
+    }
+
+    pub(super) fn turned_away(&self, message: &str) {
+        self.emit(&Line::TurnedAway { message });
     }
 
     pub(super) fn peer(&self, name: &str, sas: &str) {

@@ -210,6 +210,14 @@ impl Ui {
         self.note(&format!("somebody tried a wrong code; {left}"));
     }
 
+    /// Somebody came whose program has nothing in common with this one; the code is as good as before.
+    pub(crate) fn turned_away(&self, why: &str) {
+        if let Some(json) = &self.json {
+            return json.turned_away(why);
+        }
+        self.note(&format!("somebody was turned away: {why}"));
+    }
+
     pub(crate) fn joining(&self) {
         self.say("Looking for the other side");
     }
