@@ -64,6 +64,7 @@ pub(crate) const DELIVERED: &str = "Delivered";
 pub(crate) const RECEIVED: &str = "Received";
 pub(crate) const VERIFIED_SENT: &str = "Complete and verified on the other device.";
 pub(crate) const VERIFIED_HERE: &str = "Complete and verified: every byte is as it was sent.";
+pub(crate) const OFFERED: &str = "What is offered";
 pub(crate) const FILES_DONE: &str = "Files and their BLAKE3";
 pub(crate) const KEEP_HINT: &str = "Saved to your downloads. A browser that warns about a page without https asks \
      there whether to keep it.";

@@ -26,7 +26,7 @@ pub(super) fn Done(app: App) -> impl IntoView {
         </h1>
         <p class="lead">{verified}</p>
         <section aria-label=strings::FILES_DONE hidden=move || app.files_done.with(Vec::is_empty)>
-            <ul id="files-done" class="files">
+            <ul id="files-done" class="files" tabindex="0" aria-label=strings::FILES_DONE>
                 <For each=move || app.files_done.get() key=|file| file.path.clone() let:file>
                     <li data-path=file.path.clone() data-blake3=file.digest.clone()>
                         <span class="path-name">{beeline_core::quote::quote(&file.path)}</span>

@@ -24,7 +24,8 @@ pub(super) fn Incoming(app: App) -> impl IntoView {
         <h1 tabindex="-1">
             {move || strings::offers(&app.their_name())} " " <span class="amount">{amount}</span>
         </h1>
-        <ul id="offer" class="files">
+        // It may scroll, so the keyboard has to get there.
+        <ul id="offer" class="files" tabindex="0" aria-label=strings::OFFERED>
             {move || app.offer.get().map(|offer| offer.entries.iter().map(row).collect_view())}
         </ul>
         {move || {
