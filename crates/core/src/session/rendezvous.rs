@@ -108,7 +108,8 @@ impl Session {
                 let result = match message {
                     Ok(Some(Meeting::Sealed(sealed))) => link.handle_sealed(&sealed),
                     Ok(_) => Ok(()), // late parts of the meeting, repeated
-                    Err(error) => Err(Closed::Protocol(error.to_string())),
+                    // Who has the key speaks the protocol: somebody in between does not.
+                    Err(_) => Err(Closed::Tampered),
                 };
                 self.settle(result, now);
             }
