@@ -176,6 +176,8 @@ pub enum Event {
         transfer: TransferId,
         /// Whether it stands still.
         paused: bool,
+        /// Whether this side wished so: only the side that stopped it can let it go on.
+        here: bool,
     },
     /// A file is complete and verified on the receiver's disk.
     FileDone {

@@ -27,6 +27,8 @@ pub(crate) enum ToWorker {
     Decline { transfer: u32 },
     /// Stops it.
     Cancel { transfer: u32 },
+    /// Lets it stand still, or go on.
+    Pause { transfer: u32, paused: bool },
     /// Says goodbye.
     Close,
     /// An offer or answer was set locally.
@@ -103,6 +105,8 @@ pub(crate) enum ToPage {
     Accepted { transfer: u32 },
     /// The other side does not want it.
     Declined { transfer: u32, message: String },
+    /// It stands still, or goes on, by this side's wish or the other's.
+    Paused { transfer: u32, paused: bool, here: bool },
     /// Twice to four times a second while something moves.
     Progress(Progress),
     /// A file is complete.

@@ -58,6 +58,9 @@ pub(crate) const SENDING: &str = "Sending";
 pub(crate) const RECEIVING: &str = "Receiving";
 pub(crate) const PROGRESS_LABEL: &str = "Progress";
 pub(crate) const PATH_LOST: &str = "The connection is interrupted. It goes on by itself when it is back.";
+pub(crate) const PAUSE: &str = "Pause";
+pub(crate) const GO_ON: &str = "Go on";
+pub(crate) const PAUSED: &str = "paused";
 pub(crate) const ALMOST: &str = "finishing";
 
 pub(crate) const DELIVERED: &str = "Delivered";
@@ -95,6 +98,16 @@ pub(crate) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+}
+
+/// No code has such a word.
+pub(crate) fn no_such_word(word: &str) -> String {
+    format!("No code has the word \u{201c}{word}\u{201d}.")
+}
+
+/// The other person lets the transfer wait.
+pub(crate) fn paused_there(name: &str) -> String {
+    format!("{name} paused it.")
 }
 
 /// Somebody typed a wrong code.

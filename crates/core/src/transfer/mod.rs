@@ -252,7 +252,7 @@ impl Transfers {
             Some(sending) => sending.paused_there = paused,
             None => self.receive(id, |_, _| Ok(()))?,
         }
-        self.outbox.event(Event::Paused { transfer, paused });
+        self.outbox.event(Event::Paused { transfer, paused, here: false });
         Ok(())
     }
 
@@ -416,7 +416,7 @@ impl Transfers {
                 sending.paused_here = paused;
             }
             self.outbox.control(control::Pause { transfer: transfer.0, paused });
-            self.outbox.event(Event::Paused { transfer, paused });
+            self.outbox.event(Event::Paused { transfer, paused, here: true });
         }
         self.pump(now);
     }

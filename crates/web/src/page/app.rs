@@ -59,11 +59,13 @@ pub(super) enum Saving {
 pub(super) struct Trouble {
     pub(super) what: String,
     pub(super) hint: Option<String>,
+    /// Whether a person wanted it so: then it is no failure, and is not called one.
+    pub(super) wanted: bool,
 }
 
 impl From<strings::Told> for Trouble {
     fn from((what, hint): strings::Told) -> Self {
-        Self { what, hint }
+        Self { what, hint, wanted: false }
     }
 }
 
@@ -86,6 +88,10 @@ pub(super) struct App {
     pub(super) connected: RwSignal<bool>,
     /// Whether nothing has been heard for a while.
     pub(super) lost: RwSignal<bool>,
+    /// Whether this side lets the transfer stand still.
+    pub(super) paused_here: RwSignal<bool>,
+    /// Whether the other side does.
+    pub(super) paused_there: RwSignal<bool>,
     /// What is offered now.
     pub(super) offer: RwSignal<Option<Offer>>,
     /// Offers of the other side that came while another was on the page.
@@ -120,6 +126,7 @@ impl App {
         let trouble = (!missing.is_empty()).then(|| Trouble {
             what: strings::missing(&missing),
             hint: Some(strings::MISSING_HINT.to_owned()),
+            wanted: false,
         });
         let app = Self {
             stage: RwSignal::new(stage),
@@ -128,6 +135,8 @@ impl App {
             sas: RwSignal::new(None),
             connected: RwSignal::new(false),
             lost: RwSignal::new(false),
+            paused_here: RwSignal::new(false),
+            paused_there: RwSignal::new(false),
             offer: RwSignal::new(None),
             queue: RwSignal::new(Vec::new()),
             outgoing: RwSignal::new(false),
@@ -221,6 +230,14 @@ impl App {
         }
     }
 
+    /// Lets what moves stand still, or go on.
+    pub(super) fn pause(self) {
+        if let Some(offer) = self.offer.get_untracked() {
+            let paused = !self.paused_here.get_untracked();
+            self.tell(&ToWorker::Pause { transfer: offer.transfer, paused }, &JsValue::NULL);
+        }
+    }
+
     /// Back to the beginning: the session is ended, and a new worker waits.
     pub(super) fn again(self) {
         forget_code();
@@ -275,6 +292,8 @@ impl App {
         self.progress.set(Progress::default());
         self.files_done.set(Vec::new());
         self.notice.set(None);
+        self.paused_here.set(false);
+        self.paused_there.set(false);
         self.stage.set(Stage::Moving);
     }
 

@@ -70,6 +70,7 @@ impl Bridge {
             return app.fail(Trouble {
                 what: strings::WORKER_BROKE.to_owned(),
                 hint: Some(strings::MISSING_HINT.to_owned()),
+                wanted: false,
             });
         };
         // Each worker is heard by a closure of its own, so that an old one cannot speak for a new session.
@@ -94,6 +95,7 @@ impl Bridge {
             app.fail(Trouble {
                 what: strings::WORKER_BROKE.to_owned(),
                 hint: Some(strings::RELOAD_HINT.to_owned()),
+                wanted: false,
             });
         });
         worker.set_onmessage(Some(heard.as_ref().unchecked_ref()));

@@ -30,6 +30,11 @@ pub(super) fn can_share() -> bool {
     browser::property(&window().navigator(), "share").is_some()
 }
 
+/// Whether a device of this name (see [`device_name`]) is held in a hand.
+pub(super) fn is_phone(name: &str) -> bool {
+    ["Android", "iPhone", "iPad"].iter().any(|system| name.contains(system))
+}
+
 /// What the other side calls this device: `Firefox on Android`.
 pub(super) fn device_name() -> String {
     let agent = window().navigator().user_agent().unwrap_or_default();

@@ -41,9 +41,17 @@ impl App {
             }
             ToPage::Accepted { transfer } if self.is_current(transfer) => self.started(),
             ToPage::Declined { transfer, message } if self.is_current(transfer) => {
-                self.fail(strings::declined(&self.their_name(), &quote(&message)));
+                let told = strings::declined(&self.their_name(), &quote(&message));
+                self.fail(Trouble { wanted: true, ..told.into() });
             }
             ToPage::Progress(progress) if self.is_current(progress.transfer) => self.progress.set(progress),
+            ToPage::Paused { transfer, paused, here } if self.is_current(transfer) => {
+                if here {
+                    self.paused_here.set(paused)
+                } else {
+                    self.paused_there.set(paused)
+                }
+            }
             ToPage::FileDone { transfer, path, digest } if self.is_current(transfer) => {
                 self.files_done.update(|files| {
                     if files.len() < SHOWN {
@@ -111,7 +119,10 @@ impl App {
     fn failed(self, failure: Failure) {
         match failure {
             Failure::Session { ended } => self.closed(&ended),
-            failure => self.fail(strings::failure(&failure)),
+            failure => {
+                let wanted = matches!(failure, Failure::CancelledHere | Failure::CancelledThere { .. });
+                self.fail(Trouble { wanted, ..strings::failure(&failure).into() });
+            }
         }
     }
 
@@ -126,6 +137,6 @@ impl App {
 
     /// The sentence about a failure belongs to a transfer that ran; nothing of it is on this disk.
     pub(super) fn trouble_or_default(self) -> Trouble {
-        self.trouble.get().unwrap_or_else(|| Trouble { what: strings::WORKER_BROKE.to_owned(), hint: None })
+        self.trouble.get().unwrap_or_else(|| (strings::WORKER_BROKE.to_owned(), None).into())
     }
 }

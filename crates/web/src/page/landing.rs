@@ -1,16 +1,11 @@
 //! The beginning: files, a folder or a text to send, or a code to receive.
-use super::{app::App, choose};
+use super::{app::App, choose, code_field::CodeField};
 use crate::strings;
 use leptos::prelude::*;
 use web_sys::{HtmlInputElement, HtmlTextAreaElement, SubmitEvent};
 
 #[component]
 pub(super) fn Landing(app: App) -> impl IntoView {
-    let typed = RwSignal::new(String::new());
-    let join = move |event: SubmitEvent| {
-        event.prevent_default();
-        app.join(&typed.get_untracked());
-    };
     view! {
         <h1 tabindex="-1">{strings::LANDING}</h1>
         <p class="lead">{strings::PROMISE}</p>
@@ -18,22 +13,7 @@ pub(super) fn Landing(app: App) -> impl IntoView {
         <Notice app />
         <div class="ways">
             <TextForm app />
-            <form class="way" on:submit=join>
-                <label for="code-input">{strings::CODE_LABEL}</label>
-                <input
-                    id="code-input"
-                    type="text"
-                    autocomplete="off"
-                    autocapitalize="none"
-                    spellcheck="false"
-                    placeholder=strings::CODE_HINT
-                    prop:value=typed
-                    on:input:target=move |event| typed.set(event.target().value())
-                />
-                <button id="join" type="submit" class="quiet">
-                    {strings::RECEIVE}
-                </button>
-            </form>
+            <CodeField app />
         </div>
     }
 }

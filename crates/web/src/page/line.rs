@@ -1,6 +1,7 @@
 //! The beeline: two devices and one straight line, on which progress travels.
 use super::{
     app::{App, Stage},
+    capability,
     view::fraction,
 };
 use crate::strings;
@@ -15,15 +16,17 @@ pub(super) fn Line(app: App) -> impl IntoView {
         _ => false,
     };
     let there = move || app.peer.get().unwrap_or_else(|| strings::OTHER_DEVICE_LABEL.to_owned());
+    let phone_there = move || app.peer.with(|name| name.as_deref().is_some_and(capability::is_phone));
     view! {
         <div
             class="line"
             data-way=move || if incoming() { "in" } else { "out" }
             data-known=move || app.peer.get().map(|_| "1")
             data-lost=move || app.lost.get().then_some("1")
+            data-wanted=move || app.trouble.with(|t| t.as_ref().is_some_and(|t| t.wanted)).then_some("1")
         >
             <div class="end here">
-                <Device />
+                <Device phone=Signal::stored(capability::is_phone(&capability::device_name())) />
                 <span class="label">{strings::THIS_DEVICE}</span>
             </div>
             <div class="path" aria-hidden="true" style=("--done", move || format!("{:.4}", fraction(app)))>
@@ -33,7 +36,7 @@ pub(super) fn Line(app: App) -> impl IntoView {
                 </div>
             </div>
             <div class="end there">
-                <Device />
+                <Device phone=Signal::derive(phone_there) />
                 <span class="label">{there}</span>
             </div>
         </div>
@@ -41,11 +44,18 @@ pub(super) fn Line(app: App) -> impl IntoView {
 }
 
 #[component]
-fn Device() -> impl IntoView {
+fn Device(phone: Signal<bool>) -> impl IntoView {
+    // A phone and its button; a laptop and its keyboard.
+    let shape = move || {
+        if phone.get() {
+            "M16 6h16a3 3 0 0 1 3 3v30a3 3 0 0 1-3 3h-16a3 3 0 0 1-3-3v-30a3 3 0 0 1 3-3zM22 36h4"
+        } else {
+            "M12 11h24a3 3 0 0 1 3 3v15a3 3 0 0 1-3 3h-24a3 3 0 0 1-3-3v-15a3 3 0 0 1 3-3zM5 37h38"
+        }
+    };
     view! {
         <svg class="device" viewBox="0 0 48 48" aria-hidden="true">
-            <rect x="9" y="11" width="30" height="21" rx="3" />
-            <path d="M5 37h38" />
+            <path d=shape />
         </svg>
     }
 }

@@ -13,6 +13,7 @@ mod bridge;
 mod capability;
 mod choose;
 mod clipboard;
+mod code_field;
 mod done;
 mod download;
 mod events;

@@ -19,6 +19,8 @@ pub(super) fn Moving(app: App) -> impl IntoView {
         let progress = app.progress.get();
         if progress.total == Some(progress.bytes) {
             strings::ALMOST.to_owned()
+        } else if app.paused_here.get() || app.paused_there.get() {
+            strings::PAUSED.to_owned()
         } else {
             format::left(progress.eta_s)
         }
@@ -36,7 +38,13 @@ pub(super) fn Moving(app: App) -> impl IntoView {
         <p class="notice" role="alert" hidden=move || !app.lost.get()>
             {strings::PATH_LOST}
         </p>
+        <p class="notice" role="status" hidden=move || !app.paused_there.get()>
+            {move || strings::paused_there(&app.their_name())}
+        </p>
         <div class="row">
+            <button id="pause" class="quiet" type="button" on:click=move |_| app.pause()>
+                {move || if app.paused_here.get() { strings::GO_ON } else { strings::PAUSE }}
+            </button>
             <button id="cancel" class="quiet" type="button" on:click=move |_| app.cancel()>
                 {strings::STOP}
             </button>

@@ -1,21 +1,24 @@
 //! The loop around the core's session: what happened goes in, what to do comes out.
+//!
+//! ```text
+//! page, socket, clock, disk ──handle_*──> Session ──poll_output──> pump: files.rs, events.rs, clock.rs
+//! ```
 use super::{
-    post, post_data, scope,
+    clock::now,
+    post, post_data,
     socket::{Happened, Socket},
     source::Source,
     tell,
 };
 use crate::{
     browser,
-    messages::{Lane, Offer, ToPage, ToWorker},
-    sink::{Answer, Sink, StreamOut},
+    messages::{Lane, ToPage, ToWorker},
+    sink::Sink,
 };
 use beeline_core::{
     blocks::Blocks,
     code::Code,
-    digest::BlockDigest,
-    manifest::EntryKind,
-    output::{Acceptance, BlockRead, BlockRef, DiskError, Event, Order, Output, TransferId},
+    output::{Output, TransferId},
     rtc::{Candidate, Channel, Description, LaneId, LaneState, RtcEvent, SdpKind},
     session::{Config, Session},
     time::Time,
@@ -26,41 +29,34 @@ use std::{
     collections::{BTreeSet, HashMap},
     mem,
     rc::Rc,
-    time::Duration,
 };
-use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
+use wasm_bindgen::{JsValue, prelude::Closure};
 use wasm_bindgen_futures::spawn_local;
-
-/// Bytes on the way or in memory while receiving: the line and the disk stay busy, the page stays small.
-const WINDOW: u64 = 8 << 20;
-/// How often progress is shown.
-const PROGRESS_MS: i32 = 250;
-/// Browsers stop a service worker that hears nothing for 30 s; a slow download may.
-const KEEP_ALIVE_TICKS: u32 = 40;
 
 /// The worker's state, shared by what is under way.
 #[derive(Clone)]
-pub(super) struct Driver(Rc<RefCell<Machine>>);
+pub(super) struct Driver(pub(super) Rc<RefCell<Machine>>);
 
-struct Machine {
-    session: Option<Session>,
-    blocks: Blocks,
-    socket: Option<Socket>,
-    sources: HashMap<TransferId, Source>,
-    sinks: HashMap<TransferId, Sink>,
+/// What the driver has in its hands.
+pub(super) struct Machine {
+    pub(super) session: Option<Session>,
+    pub(super) blocks: Blocks,
+    pub(super) socket: Option<Socket>,
+    pub(super) sources: HashMap<TransferId, Source>,
+    pub(super) sinks: HashMap<TransferId, Sink>,
     /// Bytes handed to the page for each lane and channel: what is not reported as left is buffered.
-    posted: HashMap<(u8, u16), u64>,
+    pub(super) posted: HashMap<(u8, u16), u64>,
     /// Transfers whose progress is shown.
-    moving: BTreeSet<TransferId>,
+    pub(super) moving: BTreeSet<TransferId>,
     /// When the running timer fires, and its number.
-    timer: Option<(Time, i32)>,
+    pub(super) timer: Option<(Time, i32)>,
     /// The interval that shows progress.
-    ticker: Option<i32>,
-    ticks: u32,
+    pub(super) ticker: Option<i32>,
+    pub(super) ticks: u32,
     /// Reused for every message.
-    scratch: Vec<u8>,
-    on_timer: Closure<dyn FnMut()>,
-    on_tick: Closure<dyn FnMut()>,
+    pub(super) scratch: Vec<u8>,
+    pub(super) on_timer: Closure<dyn FnMut()>,
+    pub(super) on_tick: Closure<dyn FnMut()>,
 }
 
 impl Driver {
@@ -105,6 +101,9 @@ impl Driver {
             ToWorker::Accept { transfer } => self.accept(TransferId(transfer), extra),
             ToWorker::Decline { transfer } => self.act(|s, now| s.decline(TransferId(transfer), "", now)),
             ToWorker::Cancel { transfer } => self.act(|s, now| s.cancel(TransferId(transfer), "", now)),
+            ToWorker::Pause { transfer, paused } => {
+                self.act(|s, now| s.pause(TransferId(transfer), paused, now));
+            }
             ToWorker::Close => self.act(Session::close),
             ToWorker::Left { lane, channel, bytes } => self.left(lane, channel, bytes as u64),
             ToWorker::Description { lane, offer, sdp } => {
@@ -152,76 +151,6 @@ impl Driver {
         self.pump(&mut machine, &[]);
     }
 
-    fn offer(&self, paths: &[String], files: &JsValue) {
-        let mut machine = self.0.borrow_mut();
-        match (Source::new(paths, files), &mut machine.session) {
-            (Ok((source, manifest)), Some(session)) => {
-                let shown = manifest.clone();
-                let transfer = session.offer(manifest, now());
-                machine.sources.insert(transfer, source);
-                post(&ToPage::Offering(tell::offer(transfer, &shown)), &JsValue::UNDEFINED);
-                self.pump(&mut machine, &[]);
-            }
-            (Err(why), _) => post(&ToPage::NotOffered { why }, &JsValue::UNDEFINED),
-            (_, None) => {}
-        }
-    }
-
-    fn text(&self, text: &str) {
-        let mut machine = self.0.borrow_mut();
-        let Some(session) = &mut machine.session else { return };
-        match session.send_text(text, now()) {
-            Ok(transfer) => {
-                let bytes = Some(text.len() as u64);
-                let offer = Offer {
-                    transfer: transfer.0,
-                    files: 0,
-                    folders: 0,
-                    bytes,
-                    entries: Vec::new(),
-                    save_as: String::new(),
-                    archive: false,
-                    text: true,
-                };
-                post(&ToPage::Offering(offer), &JsValue::UNDEFINED);
-            }
-            Err(error) => post(&ToPage::NotOffered { why: error.to_string() }, &JsValue::UNDEFINED),
-        }
-        self.pump(&mut machine, &[]);
-    }
-
-    fn accept(&self, transfer: TransferId, port: JsValue) {
-        let mut machine = self.0.borrow_mut();
-        let Some(session) = &mut machine.session else { return };
-        let Some(manifest) = session.manifest(transfer) else { return };
-        let driver = self.clone();
-        let cancelled = move || driver.act(|s, now| s.cancel(transfer, "the download was stopped", now));
-        let stream = port.dyn_into().ok().map(|port| StreamOut::new(port, cancelled));
-        let driver = self.clone();
-        let sink = Sink::start(manifest, stream, move |answer| driver.sunk(transfer, answer));
-        let how = Acceptance { order: Order::Sequential, window: WINDOW, held: Vec::new() };
-        session.accept(transfer, how, now());
-        machine.sinks.insert(transfer, sink);
-        self.moves(&mut machine, transfer);
-        self.pump(&mut machine, &[]);
-    }
-
-    fn sunk(&self, transfer: TransferId, answer: Answer) {
-        self.act(|session, now| match answer {
-            Answer::Written(block, result) => session.handle_written(block, result, now),
-            Answer::Committed(file, result) => session.handle_committed(transfer, file, result, now),
-            Answer::Finished(result) => {
-                let result = result.map(|blob| {
-                    let name = session.manifest(transfer).map(|m| crate::sink::save_as(&m));
-                    if let Some(blob) = blob {
-                        post(&ToPage::Saved { name: name.unwrap_or_default() }, &blob);
-                    }
-                });
-                session.handle_finished(transfer, result, now);
-            }
-        });
-    }
-
     fn left(&self, lane: u8, channel: u16, left: u64) {
         let posted = self.0.borrow().posted.get(&(lane, channel)).copied().unwrap_or_default();
         let buffered = posted.saturating_sub(left);
@@ -232,27 +161,8 @@ impl Driver {
         self.act(|session, now| session.handle_rtc(event, now));
     }
 
-    fn timer_fired(&self) {
-        self.0.borrow_mut().timer = None;
-        self.act(Session::handle_timeout);
-    }
-
-    fn tick(&self) {
-        let mut machine = self.0.borrow_mut();
-        machine.ticks += 1;
-        if machine.ticks % KEEP_ALIVE_TICKS == 1 && !machine.sinks.is_empty() {
-            post(&ToPage::KeepAlive, &JsValue::UNDEFINED);
-        }
-        for transfer in &machine.moving {
-            let progress = machine.session.as_ref().and_then(|session| session.progress(*transfer, now()));
-            if let Some(progress) = progress {
-                post(&tell::progress(*transfer, progress), &JsValue::UNDEFINED);
-            }
-        }
-    }
-
     /// Tells the session something, then does what it wants.
-    fn act(&self, tell: impl FnOnce(&mut Session, Time)) {
+    pub(super) fn act(&self, tell: impl FnOnce(&mut Session, Time)) {
         let mut machine = self.0.borrow_mut();
         if let Some(session) = &mut machine.session {
             tell(session, now());
@@ -261,7 +171,7 @@ impl Driver {
     }
 
     /// Does what the session wants until it wants to wait. `message` is what was just handled.
-    fn pump(&self, machine: &mut Machine, message: &[u8]) {
+    pub(super) fn pump(&self, machine: &mut Machine, message: &[u8]) {
         while let Some(output) = machine.session.as_mut().map(Session::poll_output) {
             match output {
                 Output::Connect => self.connect(machine),
@@ -325,81 +235,6 @@ impl Driver {
             }
         }
     }
-
-    fn read(&self, machine: &mut Machine, block: BlockRef, len: u32) {
-        let source = machine.sources.get(&block.transfer).cloned();
-        let whole = machine.is_whole(block, len);
-        let driver = self.clone();
-        spawn_local(async move {
-            let read = match source {
-                Some(source) => source.read(block.file.0 as usize, block.offset(), len).await,
-                None => Err(DiskError::Other("the offer is over".to_owned())),
-            };
-            let mut machine = driver.0.borrow_mut();
-            let result = read.map(|bytes| {
-                let digest = BlockDigest::of(&bytes, block.index, whole);
-                let len = bytes.len() as u32;
-                machine.blocks.insert(block, bytes);
-                BlockRead { len, digest, last: false } // a browser knows every size
-            });
-            if let Some(session) = &mut machine.session {
-                session.handle_read(block, result, now());
-            }
-            driver.pump(&mut machine, &[]);
-        });
-    }
-
-    fn moves(&self, machine: &mut Machine, transfer: TransferId) {
-        machine.moving.insert(transfer);
-        if machine.ticker.is_none() {
-            let tick = machine.on_tick.as_ref().unchecked_ref();
-            machine.ticker =
-                scope().set_interval_with_callback_and_timeout_and_arguments_0(tick, PROGRESS_MS).ok();
-        }
-    }
-
-    fn event(&self, machine: &mut Machine, event: Event) {
-        let said = match event {
-            Event::Code(code) => ToPage::Code { code: code.to_string() },
-            Event::Joined => ToPage::Joined,
-            Event::WrongGuess { left } => ToPage::WrongGuess { left },
-            Event::TurnedAway(closed) => ToPage::TurnedAway(tell::ended(closed)),
-            Event::Peer { name } => ToPage::Peer { name },
-            Event::Sas(sas) => ToPage::Sas { words: sas.to_string() },
-            Event::Connected => ToPage::Connected,
-            Event::PathLost => ToPage::PathLost,
-            Event::PathBack => ToPage::PathBack,
-            Event::Offered { transfer, manifest } => ToPage::Offered(tell::offer(transfer, &manifest)),
-            Event::Text { text } => ToPage::Text { text },
-            Event::Accepted(transfer) => {
-                self.moves(machine, transfer);
-                ToPage::Accepted { transfer: transfer.0 }
-            }
-            Event::Declined { transfer, message } => {
-                machine.rests(transfer);
-                ToPage::Declined { transfer: transfer.0, message }
-            }
-            Event::Paused { .. } => return,
-            Event::FileDone { transfer, file, digest } => {
-                let manifest = machine.session.as_ref().and_then(|s| s.manifest(transfer));
-                let Some(entry) = manifest.as_ref().and_then(|m| m.entry(file)) else { return };
-                let path = entry.path.as_str().to_owned();
-                ToPage::FileDone { transfer: transfer.0, path, digest: digest.to_string() }
-            }
-            Event::Done(transfer) => {
-                machine.rests(transfer);
-                ToPage::Done { transfer: transfer.0 }
-            }
-            Event::Failed { transfer, failure } => {
-                machine.rests(transfer);
-                let manifest = machine.session.as_ref().and_then(|s| s.manifest(transfer));
-                let failure = tell::failure(failure, manifest.as_deref());
-                ToPage::Failed { transfer: transfer.0, failure }
-            }
-            Event::Closed(closed) => ToPage::Closed(tell::ended(closed)),
-        };
-        post(&said, &JsValue::UNDEFINED);
-    }
 }
 
 impl Machine {
@@ -407,64 +242,6 @@ impl Machine {
         *self.posted.entry((lane.0, channel.stream())).or_default() += message.len() as u64;
         post_data(lane.0, channel.stream(), &Uint8Array::from(message).buffer());
     }
-
-    /// Whether a block is all of its file, so that its digest is the file's.
-    fn is_whole(&self, block: BlockRef, len: u32) -> bool {
-        let manifest = self.session.as_ref().and_then(|session| session.manifest(block.transfer));
-        let kind = manifest.as_ref().and_then(|m| m.entry(block.file)).map(|entry| entry.kind);
-        matches!(kind, Some(EntryKind::File { size: Some(size) }) if size == u64::from(len))
-    }
-
-    fn hash(&mut self, block: BlockRef, len: u32, whole: bool) {
-        let bytes = self.blocks.get(block).unwrap_or_default();
-        let bytes = bytes.get(..len as usize).unwrap_or(bytes);
-        let digest = BlockDigest::of(bytes, block.index, whole);
-        if let Some(session) = &mut self.session {
-            session.handle_hashed(block, digest, now());
-        }
-    }
-
-    fn abandon(&mut self, transfer: TransferId) {
-        self.blocks.abandon(transfer);
-        self.sinks.remove(&transfer);
-        self.sources.remove(&transfer);
-    }
-
-    /// A transfer is over: its last progress, and no more.
-    fn rests(&mut self, transfer: TransferId) {
-        if let Some(progress) = self.session.as_ref().and_then(|s| s.progress(transfer, now())) {
-            post(&tell::progress(transfer, progress), &JsValue::UNDEFINED);
-        }
-        self.sources.remove(&transfer);
-        self.sinks.remove(&transfer);
-        self.moving.remove(&transfer);
-        if self.moving.is_empty()
-            && let Some(ticker) = self.ticker.take()
-        {
-            scope().clear_interval_with_handle(ticker);
-        }
-    }
-
-    /// Sets the timer, unless one fires before: being called too early does no harm.
-    fn wait(&mut self, until: Option<Time>) {
-        let Some(until) = until else { return };
-        if let Some((earlier, handle)) = self.timer {
-            if earlier <= until {
-                return;
-            }
-            scope().clear_timeout_with_handle(handle);
-        }
-        let ms = until.since(now()).as_secs_f64().mul_add(1000.0, 1.0).min(3_600_000.0) as i32;
-        let callback = self.on_timer.as_ref().unchecked_ref();
-        let handle = scope().set_timeout_with_callback_and_timeout_and_arguments_0(callback, ms);
-        self.timer = handle.ok().map(|handle| (until, handle));
-    }
-}
-
-/// Milliseconds since the worker started, from the browser's monotonic clock.
-fn now() -> Time {
-    let ms = scope().performance().map_or(0.0, |performance| performance.now());
-    Time::from_origin(Duration::from_secs_f64(ms / 1000.0))
 }
 
 /// Only these two are ever opened.

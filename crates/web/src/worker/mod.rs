@@ -1,5 +1,8 @@
 //! The worker: one session, driven by what the page, the socket and the clock report.
+mod clock;
 mod driver;
+mod events;
+mod files;
 mod socket;
 mod source;
 mod tell;

@@ -1,0 +1,108 @@
+//! Where a code is typed: words complete themselves, and a wrong one is named before anything is sent.
+use super::app::App;
+use crate::strings;
+use beeline_core::code::Code;
+use leptos::prelude::*;
+use web_sys::SubmitEvent;
+
+/// The browser's own list under a text field: it knows keyboards, touch and screen readers.
+#[component]
+pub(super) fn CodeField(app: App) -> impl IntoView {
+    let typed = RwSignal::new(String::new());
+    let trouble = move || typed.with(|typed| trouble(typed));
+    let join = move |event: SubmitEvent| {
+        event.prevent_default();
+        app.join(&typed.get_untracked());
+    };
+    view! {
+        <form class="way" on:submit=join>
+            <label for="code-input">{strings::CODE_LABEL}</label>
+            <input
+                id="code-input"
+                type="text"
+                list="codes"
+                autocomplete="off"
+                autocapitalize="none"
+                spellcheck="false"
+                placeholder=strings::CODE_HINT
+                aria-describedby="code-trouble"
+                aria-invalid=move || trouble().map(|_| "true")
+                prop:value=typed
+                on:input:target=move |event| typed.set(event.target().value())
+            />
+            <datalist id="codes">
+                {move || {
+                    typed
+                        .with(|typed| complete(typed))
+                        .into_iter()
+                        .map(|code| view! { <option value=code></option> })
+                        .collect_view()
+                }}
+            </datalist>
+            <p id="code-trouble" class="notice" role="status" hidden=move || trouble().is_none()>
+                {trouble}
+            </p>
+            <button id="join" type="submit" class="quiet">
+                {strings::RECEIVE}
+            </button>
+        </form>
+    }
+}
+
+/// What stands before the word that is being typed, with its hyphen, and the beginning of that word.
+fn last_word(typed: &str) -> Option<(&str, &str)> {
+    let start = typed.rfind(|c: char| !c.is_alphanumeric())?;
+    let start = start + typed[start..].chars().next().map_or(1, char::len_utf8);
+    Some(typed.split_at(start))
+}
+
+/// What the whole field could become: `7-gui` becomes `7-guitar`, `7-guide`.
+fn complete(typed: &str) -> Vec<String> {
+    let Some((before, word)) = last_word(typed) else { return Vec::new() };
+    if is_link(typed) || words(typed).len() > 2 {
+        return Vec::new();
+    }
+    let words = Code::complete(word).into_iter().filter(|full| *full != word);
+    words.map(|word| format!("{before}{word}")).collect()
+}
+
+/// The first word that no code can have, in a sentence.
+fn trouble(typed: &str) -> Option<String> {
+    if is_link(typed) {
+        return None; // said when it is sent, because a link is pasted, not typed
+    }
+    let wrong = words(typed).into_iter().find(|word| Code::complete(word).is_empty())?;
+    Some(strings::no_such_word(&beeline_core::quote::quote(wrong)))
+}
+
+/// All after the number.
+fn words(typed: &str) -> Vec<&str> {
+    typed.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).skip(1).collect()
+}
+
+fn is_link(typed: &str) -> bool {
+    typed.contains(['#', '/'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_being_typed_is_completed_in_place() {
+        let codes = complete("7-guitar-sun");
+
+        assert!(codes.contains(&"7-guitar-sunset".to_owned()), "{codes:?}");
+        assert!(codes.iter().all(|code| code.starts_with("7-guitar-sun")), "{codes:?}");
+        assert_eq!(complete("7"), Vec::<String>::new());
+        assert_eq!(complete("7-"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_word_of_no_code_is_named_and_a_beginning_is_not() {
+        assert_eq!(trouble("7-gui"), None);
+        assert_eq!(trouble("7-guitar-"), None);
+        assert_eq!(trouble("https://host/#7-nonsenseword"), None);
+        assert!(trouble("7-guitr").is_some_and(|said| said.contains("guitr")));
+    }
+}
