@@ -57,7 +57,7 @@ impl Code {
         if !nameplate.bytes().all(|b| b.is_ascii_digit()) {
             return Err(CodeError::Shape);
         }
-        let nameplate = nameplate.parse().map_err(|_| CodeError::Shape)?;
+        let nameplate = nameplate.parse().ok().filter(|n| *n > 0).ok_or(CodeError::Shape)?;
         let mut words = [0; WORDS];
         for word in &mut words {
             *word = find(parts.next().ok_or(CodeError::Shape)?)?;

@@ -3,8 +3,10 @@
 //! ```text
 //! opener                                            joiner
 //!   │<───────────────── JoinerHello{name, H(nonce)} ───│  together with its confirmation
-//!   │── OpenerHello{name, nonce}, Offer, Candidate … ─>│
-//!   │<────────── Reveal{nonce}, Answer, Candidate … ───│  now both know the SAS
+//!   │── OpenerHello{name}, Offer, Candidate … ────────>│
+//!   │<───────────────────────── Answer, Candidate … ───│
+//!   │── Nonce ────────────────────────────────────────>│  the joiner knows the SAS
+//!   │<──────────────────────────────────────── Reveal ─│  the opener knows the SAS
 //! ```
 use crate::{
     key::{Comparing, Key, Seal},
@@ -12,16 +14,16 @@ use crate::{
     output::{Closed, Event},
     quote::clean_name,
     rtc::{Candidate, Description, IceServer, LaneId, RtcAction, SdpKind},
-    sas::{self, Nonce, Sas},
+    sas::{self, Sas},
     wire::{
         meeting::{Meeting, Sealed},
-        negotiation::{self, Abort, JoinerHello, Negotiation, OpenerHello, Reveal},
+        negotiation::{self, Abort, JoinerHello, Negotiation, Nonce, OpenerHello, Reveal},
         signal::PeerId,
     },
 };
 
-/// Candidates that may come before the description they belong to.
-const MAX_EARLY: usize = 64;
+/// Candidates that a session takes, restarts included.
+const MAX_CANDIDATES: usize = 1000;
 
 /// What comes of a negotiation message.
 #[derive(Debug)]
@@ -31,7 +33,6 @@ pub(crate) enum LinkOutput {
     Event(Event),
 }
 
-#[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) peer: PeerId,
     is_opener: bool,
@@ -40,13 +41,15 @@ pub(crate) struct Link {
     outgoing: Seal,
     incoming: Seal,
     comparing: Key<Comparing>,
-    nonce: Nonce,
+    nonce: sas::Nonce,
     commitment: Option<[u8; 32]>,
-    their_nonce: Option<Nonce>,
+    their_nonce: Option<sas::Nonce>,
     fingerprints: [Option<String>; 2],
     greeted: bool,
-    compared: bool,
+    /// Whether the words to compare are known; nothing is transferred before.
+    pub(crate) compared: bool,
     described: bool,
+    candidates: usize,
     early: Vec<Candidate>,
     pub(crate) outputs: Vec<LinkOutput>,
 }
@@ -56,7 +59,7 @@ impl Link {
         peer: PeerId,
         is_opener: bool,
         keys: Keys,
-        nonce: Nonce,
+        nonce: sas::Nonce,
         name: &str,
         ice: Vec<IceServer>,
     ) -> Self {
@@ -79,6 +82,7 @@ impl Link {
             greeted: false,
             compared: false,
             described: false,
+            candidates: 0,
             early: Vec::new(),
             outputs: Vec::new(),
         }
@@ -88,7 +92,7 @@ impl Link {
     pub(crate) fn greet(&mut self) {
         let name = self.name.clone();
         if self.is_opener {
-            self.say(OpenerHello { name, nonce: self.nonce }.into());
+            self.say(OpenerHello { name }.into());
             let ice = self.ice.clone();
             self.outputs.push(LinkOutput::Rtc(RtcAction::Open { lane: LaneId::FIRST, offerer: true, ice }));
         } else {
@@ -103,7 +107,7 @@ impl Link {
 
     /// This side's offer or answer.
     pub(crate) fn describe(&mut self, lane: LaneId, description: Description) -> Result<(), Closed> {
-        self.note_fingerprints(&description)?;
+        self.note_fingerprint(&description)?;
         self.say(Negotiation::description(lane, description));
         self.compare();
         Ok(())
@@ -134,11 +138,18 @@ impl Link {
                 self.greeted(&hello.name);
             }
             Negotiation::OpenerHello(hello) if !self.is_opener && !self.greeted => {
-                self.their_nonce = Some(hello.nonce);
                 self.greeted(&hello.name);
-                self.say(Reveal { nonce: self.nonce }.into());
             }
-            Negotiation::Reveal(reveal) if self.is_opener && self.their_nonce.is_none() => {
+            Negotiation::Nonce(theirs)
+                if !self.is_opener && self.is_settled() && self.their_nonce.is_none() =>
+            {
+                self.their_nonce = Some(theirs.nonce);
+                self.say(Reveal { nonce: self.nonce }.into());
+                self.compare();
+            }
+            Negotiation::Reveal(reveal)
+                if self.is_opener && self.is_settled() && self.their_nonce.is_none() =>
+            {
                 if self.commitment != Some(sas::commitment(&reveal.nonce)) {
                     return Err(Closed::Protocol("the nonce is not the one committed to".into()));
                 }
@@ -154,13 +165,18 @@ impl Link {
                 self.described(offer.lane, Description { kind: SdpKind::Offer, sdp: offer.sdp })?;
             }
             Negotiation::Answer(answer) if self.is_opener && self.greeted => {
+                let first = !self.described;
                 self.described(answer.lane, Description { kind: SdpKind::Answer, sdp: answer.sdp })?;
+                if first {
+                    self.say(Nonce { nonce: self.nonce }.into());
+                }
             }
-            Negotiation::Candidate(c) if self.greeted => {
+            Negotiation::Candidate(c) if self.greeted && self.candidates < MAX_CANDIDATES => {
+                self.candidates += 1;
                 let (lane, candidate) = (lane(c.lane)?, Candidate(c.candidate));
                 if self.described {
                     self.outputs.push(LinkOutput::Rtc(RtcAction::AddCandidate { lane, candidate }));
-                } else if self.early.len() < MAX_EARLY {
+                } else {
                     self.early.push(candidate);
                 }
             }
@@ -177,7 +193,7 @@ impl Link {
 
     fn described(&mut self, number: u8, description: Description) -> Result<(), Closed> {
         let lane = lane(number)?;
-        self.note_fingerprints(&description)?;
+        self.note_fingerprint(&description)?;
         self.outputs.push(LinkOutput::Rtc(RtcAction::SetRemote { lane, description }));
         self.described = true;
         for candidate in std::mem::take(&mut self.early) {
@@ -188,9 +204,9 @@ impl Link {
     }
 
     /// A connection keeps its certificates: a restart with other ones is another connection.
-    fn note_fingerprints(&mut self, description: &Description) -> Result<(), Closed> {
-        let found = sas::fingerprints(&description.sdp)
-            .ok_or_else(|| Closed::Protocol("a description without a fingerprint".into()))?;
+    fn note_fingerprint(&mut self, description: &Description) -> Result<(), Closed> {
+        let found = sas::fingerprint(&description.sdp)
+            .ok_or_else(|| Closed::Protocol("a description without one fingerprint".into()))?;
         let side = match description.kind {
             SdpKind::Offer => &mut self.fingerprints[0],
             SdpKind::Answer => &mut self.fingerprints[1],
@@ -202,6 +218,11 @@ impl Link {
                 Ok(())
             }
         }
+    }
+
+    /// Whether offer and answer are there, so that no certificate can be chosen any more.
+    fn is_settled(&self) -> bool {
+        self.fingerprints.iter().all(Option::is_some)
     }
 
     /// Shows the SAS as soon as all of it is known.
@@ -219,6 +240,15 @@ impl Link {
         let sas = Sas::new(&self.comparing, joiner, opener, offer, answer);
         self.compared = true;
         self.outputs.push(LinkOutput::Event(Event::Sas(sas)));
+    }
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link")
+            .field("peer", &self.peer)
+            .field("compared", &self.compared)
+            .finish_non_exhaustive()
     }
 }
 

@@ -11,6 +11,9 @@ const PING: Duration = Duration::from_secs(2);
 const SILENCE: Duration = Duration::from_secs(5);
 /// A socket that is opened again is so within this time: a changed network takes seconds.
 const AWAY: Duration = Duration::from_secs(8);
+/// Without a server that would tell: longer than a path is commonly silent, within the 15 s in which a dead process
+/// is missed.
+const UNWATCHED: Duration = Duration::from_secs(12);
 /// From silence to the first ICE restart, and between two.
 const RESTART: (Duration, Duration) = (Duration::from_secs(12), Duration::from_secs(15));
 /// A path that has been lost so long does not come back.
@@ -33,6 +36,7 @@ pub(crate) struct Liveness {
     ping_at: Time,
     restart_at: Option<Time>,
     away_since: Option<Time>,
+    unwatched: bool,
     lost: bool,
 }
 
@@ -43,12 +47,23 @@ impl Liveness {
             ping_at: now + PING,
             restart_at: None,
             away_since: away(presence, now),
+            unwatched: false,
             lost: false,
         }
     }
 
     pub(crate) fn presence(&mut self, presence: Presence, now: Time) {
         self.away_since = away(presence, now).map(|now| self.away_since.unwrap_or(now));
+    }
+
+    /// The server cannot tell any more who is there: then silence alone, a longer one, has to.
+    pub(crate) fn unwatched(&mut self) {
+        self.unwatched = true;
+    }
+
+    /// The lane was closed from the other side without a goodbye, as when a page is closed.
+    pub(crate) fn closed(&mut self, now: Time) {
+        self.away_since.get_or_insert(now);
     }
 
     /// Something arrived; says whether the path had been lost.
@@ -71,12 +86,18 @@ impl Liveness {
         if let Some(since) = self.away_since {
             next = next.min((since + AWAY).max(self.heard + SILENCE));
         }
-        next.min(self.restart_at.unwrap_or(self.heard + RESTART.0))
+        if self.unwatched {
+            next = next.min(self.heard + UNWATCHED);
+        }
+        next.min(self.restart_at.unwrap_or(self.heard + RESTART.0).max(self.heard + SILENCE))
     }
 
     pub(crate) fn poll(&mut self, now: Time) -> Option<Pulse> {
         let silence = now.since(self.heard);
         if silence >= SILENCE && self.away_since.is_some_and(|since| now.since(since) >= AWAY) {
+            return Some(Pulse::Gone);
+        }
+        if silence >= UNWATCHED && self.unwatched {
             return Some(Pulse::Gone);
         }
         if silence >= GIVE_UP {

@@ -73,7 +73,7 @@ impl Manifest {
         if entries.is_empty() {
             return Err(ManifestError::Empty);
         }
-        let weight = entries.iter().map(|e| 32 + e.path.as_str().len()).sum::<usize>();
+        let weight = weight(&entries);
         if entries.len() > MAX_ENTRIES || weight > MAX_MANIFEST_LEN {
             return Err(ManifestError::TooMany);
         }
@@ -110,6 +110,11 @@ impl Manifest {
         }
         let files = entries.iter().filter(|e| e.kind != EntryKind::Folder).count() as u32;
         Ok(Self { entries, starts, files })
+    }
+
+    /// What the list costs, as it counts against [`MAX_MANIFEST_LEN`].
+    pub(crate) fn weight(&self) -> usize {
+        weight(&self.entries)
     }
 
     /// All entries, in the order in which they are sent.
@@ -150,6 +155,10 @@ impl Manifest {
     pub fn folders(&self) -> u32 {
         self.entries.len() as u32 - self.files()
     }
+}
+
+fn weight(entries: &[Entry]) -> usize {
+    entries.iter().map(|e| 32 + e.path.as_str().len()).sum()
 }
 
 /// macOS writes accents apart, others together: both name the same file there.

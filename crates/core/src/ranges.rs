@@ -30,13 +30,9 @@ impl Ranges {
     }
 
     /// How many numbers are there.
+    #[allow(clippy::len_without_is_empty, reason = "nobody asks")]
     pub(crate) fn len(&self) -> u64 {
         self.0.iter().map(|r| r.end - r.start).sum()
-    }
-
-    /// Whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// The ranges, ascending.

@@ -16,7 +16,7 @@ use crate::{
     wire::{SUITES, VERSIONS},
 };
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -31,11 +31,30 @@ const GIVE_UP: Duration = Duration::from_secs(90);
 
 #[derive(Debug)]
 pub(crate) enum RoomEvent {
-    Opened { nameplate: Option<u32>, ice: Vec<IceServer> },
-    Joined { ice: Vec<IceServer>, versions: Vec<u8>, suites: Vec<u8> },
-    PeerJoined { peer: PeerId, versions: Vec<u8>, suites: Vec<u8> },
-    Body { from: PeerId, body: Vec<u8> },
-    Presence { peer: PeerId, presence: Presence },
+    Opened {
+        nameplate: Option<u32>,
+        ice: Vec<IceServer>,
+    },
+    Joined {
+        ice: Vec<IceServer>,
+        versions: Vec<u8>,
+        suites: Vec<u8>,
+    },
+    PeerJoined {
+        peer: PeerId,
+        versions: Vec<u8>,
+        suites: Vec<u8>,
+    },
+    Body {
+        from: PeerId,
+        body: Vec<u8>,
+    },
+    Presence {
+        peer: PeerId,
+        presence: Presence,
+    },
+    /// Fresh STUN and TURN servers.
+    Ice(Vec<IceServer>),
     Ended(Closed),
 }
 
@@ -62,13 +81,17 @@ struct Mailbox {
     owes_ack: bool,
 }
 
-#[derive(Debug)]
 pub(crate) struct Room {
     locator: Option<Locator>,
     is_opener: bool,
     state: State,
     token: Option<[u8; 16]>,
     mailboxes: BTreeMap<PeerId, Mailbox>,
+    /// Said to the server, and said again after a resume, since either may have been lost with a socket.
+    locked: bool,
+    dismissed: BTreeSet<PeerId>,
+    /// Never give up: the two sides hear each other, and may need the room later.
+    patient: bool,
     down_since: Option<Time>,
     tries: u32,
     events: VecDeque<RoomEvent>,
@@ -91,6 +114,9 @@ impl Room {
             state: State::Down { retry: None },
             token: None,
             mailboxes: BTreeMap::new(),
+            locked: false,
+            dismissed: BTreeSet::new(),
+            patient: false,
             down_since: None,
             tries: 0,
             events: VecDeque::new(),
@@ -120,16 +146,28 @@ impl Room {
 
     /// `why` is for the person, should it be the last straw.
     pub(crate) fn handle_closed(&mut self, why: &str, now: Time) {
-        if matches!(self.state, State::Ended) {
+        // After a refusal the wait is settled already.
+        if matches!(self.state, State::Ended | State::Down { retry: Some(_) }) {
             return;
         }
+        self.down(why, Duration::ZERO, now);
+    }
+
+    /// Tries again, after `wait` at least, or gives up.
+    fn down(&mut self, why: &str, wait: Duration, now: Time) {
         self.tries += 1;
         let since = *self.down_since.get_or_insert(now);
-        if (self.token.is_none() && self.tries >= FIRST_TRIES) || now.since(since) > GIVE_UP {
+        let is_hopeless = self.token.is_none() && self.tries >= FIRST_TRIES;
+        if !self.patient && (is_hopeless || now.since(since) > GIVE_UP) {
             return self.end(Closed::Server(why.to_owned()));
         }
-        let wait = RETRY.0.saturating_mul(1 << self.tries.min(6)).min(RETRY.1);
-        self.state = State::Down { retry: Some(now + wait) };
+        let backoff = RETRY.0.saturating_mul(1 << self.tries.min(6)).min(RETRY.1);
+        self.state = State::Down { retry: Some(now + backoff.max(wait)) };
+    }
+
+    /// From now on the room is kept, or opened again, for as long as the session lives.
+    pub(crate) fn be_patient(&mut self) {
+        self.patient = true;
     }
 
     pub(crate) fn handle_message(&mut self, message: &[u8], now: Time) {
@@ -145,22 +183,24 @@ impl Room {
 
     fn handle(&mut self, message: ToPeer, now: Time) {
         match (&self.state, message) {
-            (State::Greeting { .. }, ToPeer::Opened(m)) if self.is_opener => {
+            (State::Greeting { .. }, ToPeer::Opened(m)) if self.is_opener && self.token.is_none() => {
                 self.attached(Some(m.token));
                 let ice = m.ice.into_iter().map(IceServer::from).collect();
                 self.events.push_back(RoomEvent::Opened { nameplate: m.nameplate, ice });
             }
-            (State::Greeting { .. }, ToPeer::Joined(m)) if !self.is_opener => {
+            // Once only: a server that could repeat it would have the joiner prove its words again and again.
+            (State::Greeting { .. }, ToPeer::Joined(m)) if !self.is_opener && self.token.is_none() => {
                 self.attached(Some(m.token));
                 let ice = m.ice.into_iter().map(IceServer::from).collect();
                 self.events.push_back(RoomEvent::Joined { ice, versions: m.versions, suites: m.suites });
             }
             (State::Greeting { .. }, ToPeer::Resumed(m)) if self.token.is_some() => {
                 self.attached(None);
+                self.events.push_back(RoomEvent::Ice(m.ice.into_iter().map(IceServer::from).collect()));
                 self.repeat(&m.accepted);
             }
             (State::Attached, ToPeer::PeerJoined(m)) if self.is_opener => {
-                if self.mailboxes.contains_key(&m.peer) {
+                if self.mailboxes.contains_key(&m.peer) || self.dismissed.contains(&m.peer) {
                     return; // said again after a resume
                 }
                 self.mailboxes.insert(m.peer, Mailbox::default());
@@ -170,6 +210,9 @@ impl Room {
             (State::Attached, ToPeer::Message(m)) => self.deliver(m),
             (State::Attached, ToPeer::Acked(m)) => self.trim(m.peer, m.seq),
             (State::Attached, ToPeer::PeerState(m)) => {
+                if m.presence == Presence::Left {
+                    self.mailboxes.remove(&m.peer);
+                }
                 self.events.push_back(RoomEvent::Presence { peer: m.peer, presence: m.presence });
             }
             (_, ToPeer::Refused(refused)) => self.refused(refused, now),
@@ -195,9 +238,18 @@ impl Room {
             }
         }
         again.into_iter().for_each(|post| self.send(post));
+        if self.locked {
+            self.send(Lock {}.into());
+        }
+        for peer in self.dismissed.clone() {
+            self.send(Dismiss { peer }.into());
+        }
     }
 
     fn deliver(&mut self, message: Message) {
+        if self.dismissed.contains(&message.from) {
+            return;
+        }
         let mailbox = self.mailboxes.entry(message.from).or_default();
         mailbox.owes_ack = true;
         let is_next = message.seq == mailbox.received + 1;
@@ -221,19 +273,18 @@ impl Room {
 
     fn refused(&mut self, refused: Refused, now: Time) {
         let closed = match refused.reason {
-            Reason::Draining => {
+            Reason::Draining | Reason::Busy if refused.retry_ms.is_some() => {
                 let wait = Duration::from_millis(u64::from(refused.retry_ms.unwrap_or(1000)).min(10_000));
-                self.state = State::Down { retry: Some(now + wait) };
                 self.outputs.push_back(RoomOutput::Disconnect);
-                return;
+                return self.down("the server is busy or restarting", wait, now);
             }
-            Reason::NoRoom => Closed::NoRoom,
-            Reason::Dismissed => Closed::WrongCode { left: 0 },
+            // A wrong guess is told by the opener before; put out without that means too slow, or too late.
+            Reason::NoRoom | Reason::Dismissed => Closed::NoRoom,
             Reason::RateLimited => {
                 let wait = refused.retry_ms.unwrap_or(60_000).div_ceil(1000);
                 Closed::Server(format!("too many tries from this address; try again in {wait} s"))
             }
-            Reason::BadMessage | Reason::Superseded | Reason::Busy | Reason::Version => {
+            Reason::BadMessage | Reason::Superseded | Reason::Busy | Reason::Draining | Reason::Version => {
                 Closed::Server(format!("the server refused: {}", crate::quote::quote(&refused.message)))
             }
         };
@@ -254,6 +305,8 @@ impl Room {
 
     /// Puts a joiner out. What it has sent and not been answered is forgotten.
     pub(crate) fn dismiss(&mut self, peer: PeerId) {
+        self.mailboxes.remove(&peer);
+        self.dismissed.insert(peer);
         if matches!(self.state, State::Attached) {
             self.send(Dismiss { peer }.into());
         }
@@ -261,6 +314,7 @@ impl Room {
 
     /// Lets nobody else in.
     pub(crate) fn lock(&mut self) {
+        self.locked = true;
         if matches!(self.state, State::Attached) {
             self.send(Lock {}.into());
         }
@@ -327,5 +381,11 @@ impl Room {
             }
             _ => {}
         }
+    }
+}
+
+impl std::fmt::Debug for Room {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Room").field("state", &self.state).field("tries", &self.tries).finish_non_exhaustive()
     }
 }

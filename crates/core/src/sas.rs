@@ -2,11 +2,16 @@
 //!
 //! ```text
 //! joiner                              opener
-//!   │── H(nonce_j) ────────────────────>│    the joiner is bound before it sees the opener's nonce,
-//!   │<────────────────────── nonce_o ───│    so neither can try nonces until the words fit
+//!   │── H(nonce_j) ────────────────────>│
+//!   │<──────────────────────── offer ───│
+//!   │── answer ────────────────────────>│    now the joiner is bound: nonce and fingerprint
+//!   │<────────────────────── nonce_o ───│    now the opener is, too
 //!   │── nonce_j ───────────────────────>│
 //! words = 22 bits of MAC(key, nonce_j, nonce_o, both DTLS fingerprints of connection 0)
 //! ```
+//!
+//! Whoever sits in between has to settle everything that it may choose before it sees the last nonce of the
+//! honest side, so it cannot try values until the words fit: neither its nonce nor its certificate.
 use crate::{
     code::two_words,
     key::{Comparing, Key},
@@ -38,14 +43,14 @@ pub(crate) fn commitment(nonce: &Nonce) -> [u8; 32] {
     blake3::derive_key("beeline 1 2026-11 commitment", nonce)
 }
 
-/// The fingerprints of a description (RFC 8122 §5), in one canonical text: all of them, sorted, upper case.
-/// `None` where there is none: such a description is worthless.
-pub(crate) fn fingerprints(sdp: &str) -> Option<String> {
+/// The fingerprint of a description (RFC 8122 §5) in upper case. `None` where there is none, or several
+/// different ones: such a description is worthless.
+pub(crate) fn fingerprint(sdp: &str) -> Option<String> {
     let lines = sdp.lines().filter_map(|line| line.trim().strip_prefix("a=fingerprint:"));
     let mut found: Vec<String> = lines.map(|value| value.trim().to_ascii_uppercase()).collect();
     found.sort();
     found.dedup();
-    if found.is_empty() { None } else { Some(found.join("\n")) }
+    if found.len() == 1 { found.pop() } else { None }
 }
 
 impl fmt::Display for Sas {
@@ -65,13 +70,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fingerprints_are_found_wherever_they_stand() {
+    fn a_fingerprint_is_found_wherever_it_stands() {
         let chromium =
             "v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=fingerprint:sha-256 aB:cd\r\n";
         let firefox =
             "v=0\r\na=fingerprint:SHA-256 AB:CD\r\nm=application 9\r\na=fingerprint:sha-256 ab:cd\r\n";
-        assert_eq!(fingerprints(chromium).as_deref(), Some("SHA-256 AB:CD"));
-        assert_eq!(fingerprints(firefox), fingerprints(chromium));
-        assert_eq!(fingerprints("v=0\r\n"), None);
+        assert_eq!(fingerprint(chromium).as_deref(), Some("SHA-256 AB:CD"));
+        assert_eq!(fingerprint(firefox), fingerprint(chromium));
+        assert_eq!(fingerprint("v=0\r\n"), None);
+        assert_eq!(
+            fingerprint("a=fingerprint:sha-256 AB\r\na=fingerprint:sha-256 CD\r\n"),
+            None,
+            "which one?"
+        );
     }
 }

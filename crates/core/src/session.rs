@@ -46,6 +46,8 @@ const CONNECTING: Duration = Duration::from_secs(45);
 const AWAY: Duration = Duration::from_secs(10);
 /// From goodbye to the end, at most.
 const CLOSING: Duration = Duration::from_secs(3);
+/// Bytes of control messages that may come before this side is ready.
+const MAX_EARLY: usize = 1 << 20;
 /// After the other side's goodbye, so that ours still gets out.
 const LINGER: Duration = Duration::from_millis(300);
 
@@ -83,11 +85,23 @@ enum Joining {
     Confirmation { confirming: Confirming, link: Box<Link> },
 }
 
+/// A confirmed peer, and what is missing until files can move: both channels, and the words to compare.
+#[derive(Debug)]
+struct Linking {
+    link: Box<Link>,
+    deadline: Time,
+    control: bool,
+    data: bool,
+    away: Option<Time>,
+    /// Control messages of a side that is ready already.
+    early: Vec<Vec<u8>>,
+}
+
 #[derive(Debug)]
 enum Phase {
     Waiting { wrong: u8, arrivals: BTreeMap<PeerId, Arrival> },
     Joining { stage: Joining, deadline: Option<Time> },
-    Linked { link: Box<Link>, deadline: Time, control: bool, data: bool, away: Option<Time> },
+    Linked(Linking),
     Connected { link: Box<Link>, liveness: Liveness },
     Closing { until: Time, closed: Closed },
     Closed,
@@ -174,11 +188,13 @@ impl Session {
                 self.channel_open(lane, channel, max_message, now);
             }
             RtcEvent::State { lane: _, state } => {
-                if let (Phase::Connected { liveness, .. }, LaneState::Failed) = (&mut self.phase, state) {
-                    liveness.failed(now);
+                if let Phase::Connected { liveness, .. } = &mut self.phase {
+                    match state {
+                        LaneState::Failed => liveness.failed(now),
+                        LaneState::Closed => liveness.closed(now),
+                        LaneState::Connected | LaneState::Disconnected => {}
+                    }
                 }
-                // The other side says goodbye before it closes; a lane closed without is a lost path, and the
-                // silence that follows decides.
                 self.pulse(now);
             }
         }
@@ -193,8 +209,13 @@ impl Session {
                 }
             }
             Phase::Closing { .. } => {}
-            // Data may overtake the news that the other channel is open.
-            Phase::Linked { .. } => {}
+            Phase::Linked(linking) => {
+                let waiting: usize = linking.early.iter().map(Vec::len).sum();
+                if channel == Channel::Data || waiting + message.len() > MAX_EARLY {
+                    return self.break_off(Closed::Protocol("too much, too early".into()), now);
+                }
+                return linking.early.push(message.to_vec());
+            }
             _ => return,
         }
         let result = match channel {
@@ -283,10 +304,13 @@ impl Session {
                 late.into_iter().for_each(|peer| self.dismiss(peer));
             }
             Phase::Joining { deadline: Some(at), .. } if now >= *at => self.break_off(Closed::Silent, now),
-            Phase::Linked { away: Some(since), .. } if now >= *since + AWAY => {
-                self.break_off(Closed::PeerGone, now)
+            Phase::Linked(linking) => {
+                if linking.away.is_some_and(|since| now >= since + AWAY) {
+                    self.break_off(Closed::PeerGone, now);
+                } else if now >= linking.deadline {
+                    self.break_off(Closed::NoPath, now);
+                }
             }
-            Phase::Linked { deadline, .. } if now >= *deadline => self.break_off(Closed::NoPath, now),
             Phase::Closing { until, closed } if now >= *until => {
                 let closed = closed.clone();
                 self.finish(closed);
@@ -336,7 +360,7 @@ impl Session {
                 self.phase = Phase::Closing { until: now + CLOSING, closed: Closed::Here };
             }
             Phase::Closing { .. } | Phase::Closed => {}
-            Phase::Waiting { .. } | Phase::Joining { .. } | Phase::Linked { .. } => {
+            Phase::Waiting { .. } | Phase::Joining { .. } | Phase::Linked(_) => {
                 self.transfers.cancel_all(now);
                 self.break_off(Closed::Here, now);
             }
@@ -363,8 +387,8 @@ impl Session {
         let phase = match &self.phase {
             Phase::Waiting { arrivals, .. } => arrivals.values().map(|a| a.deadline).min(),
             Phase::Joining { deadline, .. } => *deadline,
-            Phase::Linked { deadline, away, .. } => {
-                Some(away.map_or(*deadline, |at| *deadline.min(&(at + AWAY))))
+            Phase::Linked(linking) => {
+                Some(linking.away.map_or(linking.deadline, |at| linking.deadline.min(at + AWAY)))
             }
             Phase::Connected { liveness, .. } => Some(liveness.timeout()),
             Phase::Closing { until, .. } => Some(*until),
@@ -392,27 +416,34 @@ impl Session {
 
     fn link(&mut self) -> Option<&mut Link> {
         match &mut self.phase {
-            Phase::Linked { link, .. } | Phase::Connected { link, .. } => Some(link),
+            Phase::Linked(Linking { link, .. }) | Phase::Connected { link, .. } => Some(link),
             _ => None,
         }
     }
 
     fn linked(&mut self, link: Box<Link>, now: Time) {
         let deadline = now + CONNECTING;
-        self.phase = Phase::Linked { link, deadline, control: false, data: false, away: None };
+        let (control, data, away, early) = (false, false, None, Vec::new());
+        self.phase = Phase::Linked(Linking { link, deadline, control, data, away, early });
         self.settle(Ok(()), now);
     }
 
     /// Carries out what the link wants; ends the session if the link found a reason to.
     fn settle(&mut self, result: Result<(), Closed>, now: Time) {
         match &mut self.phase {
-            Phase::Linked { link, .. } | Phase::Connected { link, .. } => {
+            Phase::Linked(Linking { link, .. }) | Phase::Connected { link, .. } => {
                 Self::settle_link(link, &mut self.room, &mut self.outputs);
             }
             _ => {}
         }
-        if let Err(closed) = result {
-            self.break_off(closed, now);
+        match (result, &mut self.phase) {
+            (Ok(()), _) => self.connect(now),
+            // What a server makes up cannot end what goes on without it. Its room is worth nothing any more.
+            (Err(Closed::Tampered), Phase::Connected { liveness, .. }) => {
+                liveness.unwatched();
+                self.room.leave();
+            }
+            (Err(closed), _) => self.break_off(closed, now),
         }
     }
 
@@ -427,23 +458,32 @@ impl Session {
     }
 
     fn channel_open(&mut self, lane: LaneId, channel: Channel, max_message: usize, now: Time) {
-        let Phase::Linked { control, data, away, .. } = &mut self.phase else { return };
+        let Phase::Linked(linking) = &mut self.phase else { return };
         match channel {
-            Channel::Control => *control = true,
+            Channel::Control => linking.control = true,
             Channel::Data => {
-                *data = true;
+                linking.data = true;
                 self.transfers.handle_lane(lane, max_message, now);
             }
         }
-        if !(*control && *data) {
+        self.connect(now);
+    }
+
+    /// Nothing is offered before both channels are open and the words to compare are shown.
+    fn connect(&mut self, now: Time) {
+        let is_ready = |l: &Linking| l.control && l.data && l.link.compared;
+        if !matches!(&self.phase, Phase::Linked(linking) if is_ready(linking)) {
             return;
         }
-        let presence = if away.is_some() { Presence::Away } else { Presence::Here };
-        if let Phase::Linked { link, .. } = std::mem::replace(&mut self.phase, Phase::Closed) {
-            self.phase = Phase::Connected { link, liveness: Liveness::new(presence, now) };
-        }
+        let Phase::Linked(linking) = std::mem::replace(&mut self.phase, Phase::Closed) else { return };
+        let presence = if linking.away.is_some() { Presence::Away } else { Presence::Here };
+        self.phase = Phase::Connected { link: linking.link, liveness: Liveness::new(presence, now) };
+        self.room.be_patient();
         self.outputs.push_back(Output::Event(Event::Connected));
         self.transfers.handle_connected(now);
+        for message in linking.early {
+            self.handle_message(LaneId::FIRST, Channel::Control, &message, now);
+        }
     }
 
     fn pulse(&mut self, now: Time) {
@@ -474,17 +514,20 @@ impl Session {
             if closed != Closed::PeerGone && closed != Closed::PeerLeft {
                 link.abort(&closed.to_string());
             }
-            let (Phase::Linked { link, .. } | Phase::Connected { link, .. }) = &mut self.phase else {
+            let (Phase::Linked(Linking { link, .. }) | Phase::Connected { link, .. }) = &mut self.phase
+            else {
                 return;
             };
             Self::settle_link(link, &mut self.room, &mut self.outputs);
+            // The room may be lost: the goodbye also takes the other way.
+            self.transfers.outbox.control(Bye {});
         }
         self.finish(closed);
     }
 
     fn finish(&mut self, closed: Closed) {
         self.transfers.end_all(&closed);
-        if matches!(self.phase, Phase::Linked { .. } | Phase::Connected { .. } | Phase::Closing { .. }) {
+        if matches!(self.phase, Phase::Linked(_) | Phase::Connected { .. } | Phase::Closing { .. }) {
             self.outputs.push_back(Output::Rtc(RtcAction::Close { lane: LaneId::FIRST }));
         }
         self.room.leave();

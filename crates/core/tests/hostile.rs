@@ -259,3 +259,89 @@ fn garbage_from_the_server_never_panics() {
         world.run(Duration::from_secs(60));
     }
 }
+
+#[test]
+fn the_same_block_asked_for_again_and_again_is_sent_once_more() {
+    let mut world = World::connected(1, Link::home());
+    let transfer = offer(&mut world, 0, &[("a", 8 * MIB)]);
+    accept(&mut world, 1, transfer, any());
+    world.run(Duration::from_millis(60));
+    for block in [0, 0, 0, 1, 7, 7] {
+        let resend = control::Resend { transfer: 0, file: 0, block };
+        world.inject(0, Channel::Control, Control::from(resend).encode());
+    }
+    arrives(&mut world, 0, 1, transfer, MINUTE);
+}
+
+/// What a hostile sender says to peer 1, which has accepted one stream.
+fn hostile_stream(size: Option<u64>) -> World {
+    let mut world = World::connected(1, Link::home());
+    world.kill(0);
+    let entry = Entry { path: "s".into(), folder: false, size, modified: None, executable: false };
+    let frames: [Control; 2] = [
+        control::Offer { transfer: 0, entries: 1, text: None }.into(),
+        control::Page { transfer: 0, entries: vec![entry] }.into(),
+    ];
+    for frame in frames {
+        world.inject(1, Channel::Control, frame.encode());
+        world.run(Duration::from_millis(5));
+    }
+    world.with(1, |session, now| session.accept(TransferId(0), any(), now));
+    world
+}
+
+#[test]
+fn the_end_of_a_stream_does_not_hide_a_missing_block() {
+    use beeline_core::digest::BlockDigest;
+    let mut world = hostile_stream(None);
+    let block = vec![1u8; MIB];
+    for index in 1..3 {
+        let digest = BlockDigest::of(&block, index, false);
+        let digests = vec![BlockDigests { file: 0, first: index, digests: digest.0.to_vec() }];
+        world.inject(1, Channel::Control, Control::from(control::Digests { transfer: 0, digests }).encode());
+        for at in (0..MIB as u64).step_by(32_768) {
+            let offset = (u64::from(index) << 20) + at;
+            let run = Run { file: FileIndex(0), offset, len: 32_768 };
+            world.inject(1, Channel::Data, data_frame(TransferId(0), run));
+        }
+        world.run(Duration::from_millis(20));
+    }
+    let end = control::FileEnd { transfer: 0, file: 0, len: 2 << 20 };
+    world.inject(1, Channel::Control, Control::from(end).encode());
+    world.run(Duration::from_millis(100));
+    assert!(is_broken(&closed(&world, 1)), "{:#?}", world.events());
+    assert!(world.peers[1].disk.finals.is_empty(), "a file with a hole");
+}
+
+#[test]
+fn a_block_in_a_thousand_pieces_is_refused() {
+    let mut world = hostile_stream(Some(1 << 20));
+    let mut frame = Vec::new();
+    data::start(TransferId(0), 0, &mut frame);
+    for piece in 0..2000 {
+        data::run(&Run { file: FileIndex(0), offset: piece * 2, len: 1 }, &[1], &mut frame);
+    }
+    world.inject(1, Channel::Data, frame);
+    world.run(Duration::from_millis(1));
+    assert!(is_broken(&closed(&world, 1)));
+}
+
+#[test]
+fn a_peer_that_asks_and_never_reads_is_not_served_for_ever() {
+    let mut world = World::connected(8, Link::new(1000, Duration::from_millis(1)));
+    for number in 0..2_000_000u32 {
+        let text = control::Offer { transfer: 2 * number, entries: 0, text: Some(String::new()) };
+        let now = world.now();
+        let session = &mut world.peers[1].session;
+        session.handle_message(
+            beeline_core::rtc::LaneId::FIRST,
+            Channel::Control,
+            &Control::from(text).encode(),
+            now,
+        );
+        if session.is_closed() {
+            return;
+        }
+    }
+    panic!("still served");
+}

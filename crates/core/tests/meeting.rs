@@ -193,3 +193,83 @@ fn a_peer_that_leaves_before_the_connection_is_seen_to() {
         world.events()
     );
 }
+
+#[test]
+fn a_server_gets_one_proof_of_the_words_from_a_joiner_whatever_it_repeats() {
+    use beeline_core::{
+        output::Output,
+        session::{Config, Session},
+        time::Time,
+        wire::{
+            meeting::{Meeting, PakeOpener},
+            signal::{Joined, Message, Post, Reason, Refused, ToPeer, ToServer},
+        },
+    };
+    fn proofs(session: &mut Session) -> usize {
+        let mut proofs = 0;
+        loop {
+            match session.poll_output() {
+                Output::Signal(message) => {
+                    if let Ok(Some(ToServer::Post(Post { body, .. }))) = ToServer::decode(&message) {
+                        proofs += usize::from(matches!(
+                            Meeting::decode(&body),
+                            Ok(Some(Meeting::JoinerConfirm(_)))
+                        ));
+                    }
+                }
+                Output::Wait(_) => return proofs,
+                _ => {}
+            }
+        }
+    }
+    let now = Time::default();
+    let code = Code::parse("7-guitar-sunset").unwrap();
+    let mut joiner = Session::join(Config { name: String::new(), seed: [3; 32] }, &code, now);
+    // Any message of the opener's side will do: that of somebody who guesses other words.
+    let (password, joiners, openers) = (
+        spake2::Password::new(b"abandon-abandon"),
+        spake2::Identity::new(b"beeline joiner"),
+        spake2::Identity::new(b"beeline opener"),
+    );
+    let random = <rand_chacha::ChaCha20Rng as rand_core::SeedableRng>::from_seed([1; 32]);
+    let guess =
+        spake2::Spake2::<spake2::Ed25519Group>::start_b_with_rng(&password, &joiners, &openers, random).1;
+
+    let mut count = proofs(&mut joiner);
+    for seq in 1..=20 {
+        let (versions, suites) = (vec![1], vec![1]);
+        let joined = Joined { peer: 1, token: [1; 16], ice: vec![], build: String::new(), versions, suites };
+        let body = Meeting::from(PakeOpener { message: guess.clone() }).encode();
+        let refused = Refused { reason: Reason::Draining, message: String::new(), retry_ms: Some(0) };
+        joiner.handle_socket_open(now);
+        for message in [joined.into(), Message { from: 0, seq, ack: 0, body }.into(), ToPeer::from(refused)] {
+            joiner.handle_socket_message(&message.encode(), now);
+            count += proofs(&mut joiner);
+        }
+        joiner.handle_timeout(now);
+        count += proofs(&mut joiner);
+    }
+    assert_eq!(count, 1);
+}
+
+#[test]
+fn a_side_that_withholds_its_nonce_gets_nothing() {
+    let mut world = world();
+    // The joiner's last sealed message of the meeting is its nonce; the server may hold it back as well as the joiner.
+    world.hub.tamper = Some(|from, body| {
+        thread_local!(static SEEN: std::cell::Cell<u32> = const { std::cell::Cell::new(0) });
+        if from != 0 && body[0] == 0x15 {
+            SEEN.set(SEEN.get() + 1);
+            if SEEN.get() > 2 {
+                *body = vec![0x80];
+            }
+        }
+    });
+    let opener = world.open();
+    offer(&mut world, opener, &[("secret", 10)]);
+    let code = world.code(opener);
+    let joiner = world.join(&code);
+    world.run(MINUTE);
+    assert!(sas(&world, opener).is_none());
+    assert!(!world.peers[joiner].has(|e| matches!(e, Event::Offered { .. })), "{:#?}", world.events());
+}

@@ -96,7 +96,8 @@ fn memory_stays_bounded_whatever_the_size() {
 
 #[test]
 fn a_stream_of_unknown_length_arrives_also_where_it_ends_at_a_block() {
-    for size in [0, 1, MIB - 1, MIB, MIB + 1, 3 * MIB] {
+    // Four windows: what is not hashed is not written, and what is not written is not granted.
+    for size in [0, 1, MIB - 1, MIB, MIB + 1, 3 * MIB, 32 * MIB] {
         for how in [any(), sequential()] {
             let mut world = World::connected(7, Link::home());
             let mut entries = entries(&mut world, 0, &[("stream", size)]);
@@ -316,4 +317,64 @@ fn half_a_million_names_are_offered_in_pages() {
     accept(&mut world, 1, transfer, any());
     assert!(world.run_until(MINUTE * 10, |w| w.peers[0].events.last() == Some(&Event::Done(transfer))));
     assert_eq!(world.peers[1].disk.finals.len(), 500_000);
+}
+
+#[test]
+fn several_offers_made_before_anybody_joins_all_go_out_and_may_be_paused_or_cancelled_before() {
+    let mut world = World::new(21, Link::home());
+    let opener = world.open();
+    let code = world.code(opener);
+    let names: Vec<String> = (0..12).map(|i| format!("f{i}")).collect();
+    let offers: Vec<_> = names.iter().map(|name| offer(&mut world, opener, &[(name, 10)])).collect();
+    world.with(opener, |session, now| session.pause(offers[0], true, now));
+    world.with(opener, |session, now| session.cancel(offers[1], "", now));
+    let path = RelPath::parse("f1").unwrap();
+    world.peers[opener].disk.sources.remove(&path);
+
+    let joiner = world.join(&code);
+    for transfer in offers.iter().filter(|t| **t != offers[1]) {
+        accept(&mut world, joiner, *transfer, any());
+    }
+    world.run(Duration::from_secs(5));
+    assert!(!world.peers[opener].has(|e| *e == Event::Done(offers[0])), "it is paused");
+    world.with(opener, |session, now| session.pause(offers[0], false, now));
+    arrives(&mut world, opener, joiner, offers[0], MINUTE);
+}
+
+#[test]
+fn a_damaged_block_is_sent_again_also_while_the_window_is_full() {
+    let mut world = World::connected(9, Link::home());
+    world.mangle = Some(|random, channel, message| {
+        if channel == beeline_core::rtc::Channel::Data && rand_core::RngCore::next_u32(random) % 200 == 0 {
+            *message.last_mut().unwrap() ^= 1;
+        }
+    });
+    for _ in 0..5 {
+        let how = Acceptance { window: 2 << 20, ..any() };
+        let transfer = send(&mut world, 0, 1, &[("a", 16 * MIB)], how);
+        let end = |w: &World| {
+            w.peers[1]
+                .has(|e| matches!(e, Event::Done(t) | Event::Failed { transfer: t, .. } if *t == transfer))
+        };
+        assert!(world.run_until(MINUTE, end), "stalled: {:#?}", last_events(&world));
+        world.peers[1].disk.finals.clear();
+    }
+}
+
+#[test]
+fn a_failed_lane_does_not_keep_the_driver_awake() {
+    use beeline_core::rtc::{LaneId, LaneState, RtcEvent};
+    let mut world = World::connected(22, Link::home());
+    let failed = RtcEvent::State { lane: LaneId::FIRST, state: LaneState::Failed };
+    let now = world.now();
+    let session = &mut world.peers[0].session;
+    session.handle_rtc(failed, now);
+    let later = now + Duration::from_millis(10);
+    session.handle_timeout(later);
+    let wake = loop {
+        if let Output::Wait(wake) = session.poll_output() {
+            break wake;
+        }
+    };
+    assert!(wake.unwrap() > later, "asks to be woken at {wake:?}, it is {later:?}");
 }

@@ -5,7 +5,7 @@
 //!                            └── silence, garbage ─> put out   └─wrong tag─> counted, put out; the third: Burnt
 //! joiner   Room ──Joined──> Pake ──PakeOpener──> Confirmation ──right tag──> Linked
 //! ```
-use super::{Arrival, GUESSES, Joining, MEETING, Phase, Session};
+use super::{Arrival, GUESSES, Joining, Linking, MEETING, Phase, Session};
 use crate::{
     code::Code,
     link::Link,
@@ -21,6 +21,9 @@ use crate::{
     },
 };
 use rand_core::RngCore;
+
+/// Joiners in the middle of their proof, at most; a server lets one in at a time.
+const MAX_ARRIVALS: usize = 16;
 
 impl Session {
     pub(super) fn handle_room(&mut self, now: Time) {
@@ -38,6 +41,7 @@ impl Session {
                 RoomEvent::PeerJoined { peer, versions, suites } => self.arrived(peer, versions, suites, now),
                 RoomEvent::Body { from, body } => self.handle_body(from, &body, now),
                 RoomEvent::Presence { peer, presence } => self.handle_presence(peer, presence, now),
+                RoomEvent::Ice(ice) => self.ice = ice,
                 RoomEvent::Ended(closed) => self.room_ended(closed, now),
             }
         }
@@ -45,14 +49,24 @@ impl Session {
 
     /// While the two sides hear each other, the server does not matter.
     fn room_ended(&mut self, closed: Closed, now: Time) {
-        if !matches!(self.phase, Phase::Connected { .. } | Phase::Closing { .. } | Phase::Closed) {
-            self.break_off(closed, now);
+        match &mut self.phase {
+            Phase::Connected { liveness, .. } => liveness.unwatched(),
+            Phase::Closing { .. } | Phase::Closed => {}
+            // The proof of the words is out: whoever got it had its guess, and must not get another one.
+            Phase::Joining { stage: Joining::Confirmation { .. }, .. } if closed == Closed::NoRoom => {
+                self.break_off(Closed::Aborted("it went away while the code was being checked".into()), now);
+            }
+            _ => self.break_off(closed, now),
         }
     }
 
     fn joined(&mut self, ice: Vec<IceServer>, versions: Vec<u8>, suites: Vec<u8>, now: Time) {
         self.ice = ice;
-        let (Phase::Joining { stage, deadline }, Some(code)) = (&mut self.phase, &self.code) else { return };
+        let (Phase::Joining { stage: stage @ Joining::Room, deadline }, Some(code)) =
+            (&mut self.phase, &self.code)
+        else {
+            return;
+        };
         if let Some(closed) = incompatible(&versions, &suites) {
             return self.break_off(closed, now);
         }
@@ -70,11 +84,14 @@ impl Session {
     }
 
     fn arrived(&mut self, peer: PeerId, versions: Vec<u8>, suites: Vec<u8>, now: Time) {
+        if !matches!(&self.phase, Phase::Waiting { arrivals, .. } if arrivals.len() < MAX_ARRIVALS) {
+            return self.room.dismiss(peer);
+        }
         if let Some(closed) = incompatible(&versions, &suites) {
             self.outputs.push_back(Output::Event(Event::TurnedAway(closed)));
             return self.dismiss(peer);
         }
-        let Phase::Waiting { arrivals, .. } = &mut self.phase else { return self.room.dismiss(peer) };
+        let Phase::Waiting { arrivals, .. } = &mut self.phase else { return };
         let clear = Clear {
             opener_versions: VERSIONS.to_vec(),
             opener_suites: SUITES.to_vec(),
@@ -104,7 +121,7 @@ impl Session {
                 Ok(None) => {}
                 Err(error) => self.break_off(Closed::Protocol(error.to_string()), now),
             },
-            Phase::Linked { link, .. } | Phase::Connected { link, .. } if from == link.peer => {
+            Phase::Linked(Linking { link, .. }) | Phase::Connected { link, .. } if from == link.peer => {
                 let result = match message {
                     Ok(Some(Meeting::Sealed(sealed))) => link.handle_sealed(&sealed),
                     Ok(_) => Ok(()), // late parts of the meeting, repeated
@@ -190,13 +207,14 @@ impl Session {
 
     fn handle_presence(&mut self, peer: PeerId, presence: Presence, now: Time) {
         match &mut self.phase {
-            Phase::Waiting { arrivals, .. } if presence != Presence::Here && arrivals.contains_key(&peer) => {
+            // One that is only away may come back before its deadline.
+            Phase::Waiting { arrivals, .. } if presence == Presence::Left && arrivals.contains_key(&peer) => {
                 self.dismiss(peer);
             }
             Phase::Joining { .. } if presence == Presence::Left => self.break_off(Closed::PeerLeft, now),
-            Phase::Linked { link, away, .. } if link.peer == peer => match presence {
-                Presence::Here => *away = None,
-                Presence::Away => _ = away.get_or_insert(now),
+            Phase::Linked(linking) if linking.link.peer == peer => match presence {
+                Presence::Here => linking.away = None,
+                Presence::Away => _ = linking.away.get_or_insert(now),
                 Presence::Left => self.break_off(Closed::PeerLeft, now),
             },
             Phase::Connected { link, liveness } if link.peer == peer => {

@@ -6,7 +6,7 @@ mod receiving;
 mod sending;
 
 use crate::{
-    manifest::Manifest,
+    manifest::{MAX_MANIFEST_LEN, Manifest},
     output::*,
     rtc::{Channel, LaneId},
     time::Time,
@@ -16,7 +16,7 @@ use crate::{
 use receiving::Receiving;
 use sending::Sending;
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -30,6 +30,12 @@ const CONTROL_QUEUE: u64 = 256 << 10;
 const REPORT_EVERY: u64 = 256 << 10;
 /// Offers of the other side that may wait for a person at the same time.
 const MAX_WAITING: usize = 16;
+/// Control bytes that wait for a side that does not read, at most.
+const MAX_UNREAD: usize = 32 << 20;
+/// What a waiting frame costs beside its bytes.
+const FRAME_COST: usize = 64;
+/// Characters of a message for a person that go to the other side, at most.
+const MAX_WORDS: usize = 500;
 /// Acknowledgements wait at most so long for company.
 const FLUSH: Duration = Duration::from_millis(50);
 
@@ -42,11 +48,14 @@ pub(crate) struct Broken(pub(crate) String);
 pub(crate) struct Outbox {
     pub(crate) outputs: VecDeque<Output>,
     control: VecDeque<Vec<u8>>,
+    control_len: usize,
 }
 
 impl Outbox {
     pub(crate) fn control(&mut self, frame: impl Into<Control>) {
-        self.control.push_back(frame.into().encode());
+        let frame = frame.into().encode();
+        self.control_len += frame.len() + FRAME_COST;
+        self.control.push_back(frame);
     }
 
     pub(crate) fn event(&mut self, event: Event) {
@@ -74,14 +83,17 @@ struct Lane {
 pub(crate) struct Transfers {
     /// 0 for the opener, 1 for the joiner: the parity of the numbers it gives.
     parity: u32,
+    /// Numbers given here, and seen from there: each side counts its own.
     offered: u32,
+    seen: u32,
     connected: bool,
+    /// What the other side takes in a data frame.
+    max_frame: usize,
     lanes: BTreeMap<LaneId, Lane>,
     control_buffered: u64,
     sending: BTreeMap<TransferId, Sending>,
     receiving: BTreeMap<TransferId, Receiving>,
     texts: BTreeMap<TransferId, String>,
-    ended: BTreeSet<TransferId>,
     flush_at: Option<Time>,
     pub(crate) outbox: Outbox,
 }
@@ -91,13 +103,14 @@ impl Transfers {
         Self {
             parity: u32::from(!is_opener),
             offered: 0,
+            seen: 0,
             connected: false,
+            max_frame: data::MAX_FRAME_LEN,
             lanes: BTreeMap::new(),
             control_buffered: 0,
             sending: BTreeMap::new(),
             receiving: BTreeMap::new(),
             texts: BTreeMap::new(),
-            ended: BTreeSet::new(),
             flush_at: None,
             outbox: Outbox::default(),
         }
@@ -177,32 +190,42 @@ impl Transfers {
             Control::Pause(f) => self.paused_there(f.transfer, f.paused)?,
             Control::Cancel(f) => self.cancelled_there(f)?,
             Control::Done(f) => self.done(f.transfer)?,
-            // One lane and frames of 64 KiB at most: nothing to adapt to yet. Reports are for the throttle.
-            Control::Hello(_) | Control::Report(_) => {}
+            // For a sender that throttles itself.
+            Control::Hello(hello) => self.max_frame = self.max_frame.min(hello.max_frame as usize).max(1024),
+            Control::Report(_) => {}
             Control::Ping(_) | Control::Pong(_) | Control::Bye(_) => {}
         }
         self.tidy(now);
-        Ok(())
+        self.is_read()
+    }
+
+    /// A side that asks and asks and never reads the answers is not served for ever.
+    fn is_read(&self) -> Result<(), Broken> {
+        match self.outbox.control_len > MAX_UNREAD {
+            true => Err(Broken("it does not read what it asks for".into())),
+            false => Ok(()),
+        }
     }
 
     fn offered(&mut self, offer: control::Offer) -> Result<(), Broken> {
         let id = TransferId(offer.transfer);
         let is_theirs = offer.transfer % 2 != self.parity;
-        if !is_theirs || self.receiving.contains_key(&id) || self.ended.contains(&id) {
+        if !is_theirs || offer.transfer / 2 < self.seen {
             return Err(Broken(format!("transfer {} cannot be offered", id.0)));
         }
+        self.seen = offer.transfer / 2 + 1;
         if let Some(text) = offer.text {
             if text.len() > MAX_TEXT_LEN {
                 return Err(Broken("a text is too long".into()));
             }
-            self.ended.insert(id);
             self.outbox.event(Event::Text { text });
             self.outbox.control(control::Done { transfer: id.0 });
             return Ok(());
         }
-        if self.receiving.values().filter(|r| r.is_waiting()).count() >= MAX_WAITING {
+        let waiting = self.receiving.values().filter(|r| r.is_waiting());
+        let (count, weight) = waiting.fold((0, 0), |(n, w), r| (n + 1, w + r.weight()));
+        if count >= MAX_WAITING || weight > MAX_MANIFEST_LEN {
             let message = "too many offers are waiting".to_owned();
-            self.ended.insert(id);
             self.outbox.control(control::Decline { transfer: id.0, message });
             return Ok(());
         }
@@ -218,9 +241,10 @@ impl Transfers {
         act: impl FnOnce(&mut Sending, &mut Outbox) -> Result<(), Broken>,
     ) -> Result<(), Broken> {
         let id = TransferId(id);
+        let has_been = self.has_been(id) && id.0 % 2 == self.parity;
         match self.sending.get_mut(&id) {
             Some(sending) => act(sending, &mut self.outbox),
-            None if self.ended.contains(&id) => Ok(()), // on the way when it ended
+            None if has_been => Ok(()), // on the way when it ended
             None => Err(Broken(format!("there is no transfer {} from here", id.0))),
         }
     }
@@ -231,16 +255,21 @@ impl Transfers {
         act: impl FnOnce(&mut Receiving, &mut Outbox) -> Result<(), Broken>,
     ) -> Result<(), Broken> {
         let id = TransferId(id);
+        let has_been = self.has_been(id) && id.0 % 2 != self.parity;
         match self.receiving.get_mut(&id) {
             Some(receiving) => act(receiving, &mut self.outbox),
-            None if self.ended.contains(&id) => Ok(()), // on the way when it ended
+            None if has_been => Ok(()), // on the way when it ended
             None => Err(Broken(format!("there is no transfer {} to here", id.0))),
         }
     }
 
     fn declined(&mut self, id: u32, message: String) -> Result<(), Broken> {
         self.send(id, |sending, out| {
+            if sending.is_moving() {
+                return Err(Broken("declined after it was accepted".into()));
+            }
             sending.end();
+            out.push(Output::Abandon(TransferId(id)));
             out.event(Event::Declined { transfer: TransferId(id), message });
             Ok(())
         })
@@ -248,11 +277,14 @@ impl Transfers {
 
     fn paused_there(&mut self, id: u32, paused: bool) -> Result<(), Broken> {
         let transfer = TransferId(id);
-        match self.sending.get_mut(&transfer) {
-            Some(sending) => sending.paused_there = paused,
-            None => self.receive(id, |_, _| Ok(()))?,
+        if let Some(sending) = self.sending.get_mut(&transfer) {
+            sending.paused_there = paused;
         }
-        self.outbox.event(Event::Paused { transfer, paused, here: false });
+        match self.knows(transfer) {
+            true => self.outbox.event(Event::Paused { transfer, paused, here: false }),
+            false if self.has_been(transfer) => {} // on the way when it ended
+            false => return Err(Broken(format!("there is no transfer {id}"))),
+        }
         Ok(())
     }
 
@@ -265,13 +297,24 @@ impl Transfers {
             }
         };
         if !self.knows(transfer) {
-            return match self.ended.contains(&transfer) {
+            return match self.has_been(transfer) {
                 true => Ok(()),
                 false => Err(Broken(format!("there is no transfer {}", transfer.0))),
             };
         }
         self.fail(transfer, failure);
         Ok(())
+    }
+
+    /// Whether a number was ever given: what comes for it may have been on its way when it ended.
+    fn has_been(&self, id: TransferId) -> bool {
+        let given = if id.0 % 2 == self.parity { self.offered } else { self.seen };
+        id.0 / 2 < given
+    }
+
+    /// Whether the other side knows a transfer, so that it can be told something of it.
+    fn is_known_there(&self, id: TransferId) -> bool {
+        self.connected && self.sending.get(&id).is_none_or(Sending::is_offered)
     }
 
     fn knows(&self, id: TransferId) -> bool {
@@ -281,7 +324,6 @@ impl Transfers {
     fn done(&mut self, id: u32) -> Result<(), Broken> {
         let transfer = TransferId(id);
         if self.texts.remove(&transfer).is_some() {
-            self.ended.insert(transfer);
             self.outbox.event(Event::Done(transfer));
             return Ok(());
         }
@@ -333,8 +375,9 @@ impl Transfers {
     }
 
     pub(crate) fn handle_hashed(&mut self, block: BlockRef, digest: crate::digest::BlockDigest, now: Time) {
-        if let Some(receiving) = self.receiving.get_mut(&block.transfer) {
-            receiving.handle_hashed(block, digest, &mut self.outbox);
+        match self.receiving.get_mut(&block.transfer) {
+            Some(receiving) => receiving.handle_hashed(block, digest, &mut self.outbox),
+            None => self.outbox.push(Output::Forget(block)),
         }
         self.tidy(now);
     }
@@ -374,7 +417,7 @@ impl Transfers {
 
     fn fail_here(&mut self, transfer: TransferId, reason: CancelReason, error: DiskError) {
         let message = error.to_string();
-        self.outbox.control(control::Cancel { transfer: transfer.0, reason, message: message.clone() });
+        self.outbox.control(control::Cancel { transfer: transfer.0, reason, message: words(&message) });
         let failure = match reason {
             CancelReason::Source => TransferFailure::Source(message),
             CancelReason::Person | CancelReason::Sink | CancelReason::Corrupt => {
@@ -394,15 +437,15 @@ impl Transfers {
     pub(crate) fn decline(&mut self, transfer: TransferId, message: &str, now: Time) {
         if let Some(receiving) = self.receiving.get_mut(&transfer).filter(|r| r.is_waiting()) {
             receiving.end();
-            self.outbox.control(control::Decline { transfer: transfer.0, message: message.to_owned() });
+            self.outbox.control(control::Decline { transfer: transfer.0, message: words(message) });
         }
         self.tidy(now);
     }
 
     pub(crate) fn cancel(&mut self, transfer: TransferId, message: &str, now: Time) {
         if self.knows(transfer) {
-            if self.connected {
-                let (reason, message) = (CancelReason::Person, message.to_owned());
+            if self.is_known_there(transfer) {
+                let (reason, message) = (CancelReason::Person, words(message));
                 self.outbox.control(control::Cancel { transfer: transfer.0, reason, message });
             }
             self.fail(transfer, TransferFailure::CancelledHere);
@@ -415,7 +458,9 @@ impl Transfers {
             if let Some(sending) = self.sending.get_mut(&transfer) {
                 sending.paused_here = paused;
             }
-            self.outbox.control(control::Pause { transfer: transfer.0, paused });
+            if self.is_known_there(transfer) {
+                self.outbox.control(control::Pause { transfer: transfer.0, paused });
+            }
             self.outbox.event(Event::Paused { transfer, paused, here: true });
         }
         self.pump(now);
@@ -452,7 +497,7 @@ impl Transfers {
         }
         for (transfer, file) in corrupt {
             let (reason, failure) = (CancelReason::Corrupt, TransferFailure::Corrupt(file));
-            let message = failure.to_string();
+            let message = words(&failure.to_string());
             self.outbox.control(control::Cancel { transfer: transfer.0, reason, message });
             self.fail(transfer, failure);
         }
@@ -464,9 +509,8 @@ impl Transfers {
     }
 
     fn forget_ended(&mut self) {
-        let ended = &mut self.ended;
-        self.sending.retain(|id, s| !s.has_ended() || !ended.insert(*id));
-        self.receiving.retain(|id, r| !r.has_ended() || !ended.insert(*id));
+        self.sending.retain(|_, s| !s.has_ended());
+        self.receiving.retain(|_, r| !r.has_ended());
     }
 
     /// Gives every lane with room something to carry.
@@ -480,7 +524,10 @@ impl Transfers {
             sending.read_ahead(&mut self.outbox);
             for (lane, state) in &mut self.lanes {
                 while state.buffered < LANE_QUEUE {
-                    let Some(runs) = sending.frame(state.max_frame, &mut self.outbox) else { break };
+                    let Some(runs) = sending.frame(state.max_frame.min(self.max_frame), &mut self.outbox)
+                    else {
+                        break;
+                    };
                     let bytes: usize = runs.iter().map(|r| data::RUN_HEADER + usize::from(r.len)).sum();
                     state.buffered += (data::FRAME_HEADER + bytes) as u64;
                     self.outbox.push(Output::Data { lane: *lane, transfer: *id, stamp, runs });
@@ -498,6 +545,7 @@ impl Transfers {
             && let Some(message) = self.outbox.control.pop_front()
         {
             self.control_buffered += message.len() as u64;
+            self.outbox.control_len -= message.len() + FRAME_COST;
             return Some(Output::Control { lane: LaneId::FIRST, message });
         }
         self.outbox.outputs.pop_front()
@@ -525,6 +573,11 @@ impl Transfers {
         let sending = self.sending.get(&transfer).map(|s| s.manifest.clone());
         sending.or_else(|| self.receiving.get(&transfer)?.manifest())
     }
+}
+
+/// What goes to the other side of a message for a person.
+fn words(message: &str) -> String {
+    message.chars().take(MAX_WORDS).collect()
 }
 
 /// The clock as it goes on the wire: 0.1 ms, modulo 2^32.

@@ -24,6 +24,8 @@ use std::{collections::BTreeMap, mem, ops::Range, sync::Arc};
 
 /// Digests may come so far ahead of the bytes that may come: as the sender reads ahead, with room to spare.
 const DIGESTS_AHEAD: u64 = 64 * BLOCK_LEN;
+/// Entries that wait to be committed before the sender is held up.
+const COMMITS_BEHIND: usize = 1024;
 /// Acknowledgements that do not wait for company any longer.
 const ACK_RUNS: usize = 64;
 
@@ -49,6 +51,15 @@ impl Receiving {
 
     pub(super) fn is_waiting(&self) -> bool {
         matches!(self.state, State::Paging { .. } | State::Waiting(_))
+    }
+
+    /// What the names of an offer that waits for a person cost, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        match &self.state {
+            State::Paging { weight, .. } => *weight,
+            State::Waiting(manifest) => manifest.weight(),
+            _ => 0,
+        }
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -172,10 +183,12 @@ impl Receiving {
                     continue;
                 }
                 state.digests.insert(index, BlockDigest(*digest));
+                let block = BlockRef { transfer: id, file, index };
                 if let Some(Block::Hashed(ours)) = state.blocks.get(&index) {
                     let ours = *ours;
-                    moving.compare(BlockRef { transfer: id, file, index }, ours, out);
+                    moving.compare(block, ours, out);
                 }
+                moving.another_follows(block, out)?;
             }
         }
         Ok(())
@@ -194,10 +207,10 @@ impl Receiving {
         let index = FileIndex(file);
         let is_stream =
             matches!(moving.manifest.entry(index), Some(e) if e.kind == EntryKind::File { size: None });
-        let beyond = moving
-            .files
-            .get(&index)
-            .is_some_and(|f| f.blocks.keys().last().is_some_and(|last| u64::from(*last) >= block_count(len)));
+        let beyond = moving.files.get(&index).is_some_and(|f| {
+            let last = f.blocks.keys().last().map(|last| u64::from(*last) + 1);
+            last.max(f.written.iter().last().map(|r| r.end)).is_some_and(|end| end > block_count(len))
+        });
         if !is_stream || moving.stream_len.is_some() || len > MAX_FILE_LEN || beyond {
             return Err(Broken(format!("file {file} cannot end at {len}")));
         }
@@ -233,16 +246,19 @@ impl Receiving {
                 let len = block_len(limit.min(block.offset() + BLOCK_LEN), block.index);
                 out.push(Output::Place { block, len, at, bytes: bytes.clone() });
                 moving.fill(block, u64::from(at)..u64::from(at) + u64::from(run.len), out)?;
+                moving.another_follows(block, out)?;
             }
         }
         Ok(())
     }
 
     pub(super) fn handle_hashed(&mut self, block: BlockRef, digest: BlockDigest, out: &mut Outbox) {
-        let Some(moving) = self.moving() else { return };
-        let Some(file) = moving.files.get_mut(&block.file) else { return };
-        if let Some(state @ Block::Hashing) = file.blocks.get_mut(&block.index) {
-            *state = Block::Hashed(digest);
+        let state = self.moving().and_then(|m| m.files.get_mut(&block.file)?.blocks.get_mut(&block.index));
+        let Some(state @ Block::Hashing) = state else {
+            return out.push(Output::Forget(block)); // nobody wants it any more
+        };
+        *state = Block::Hashed(digest);
+        if let Some(moving) = self.moving() {
             moving.compare(block, digest, out);
         }
     }
@@ -301,7 +317,10 @@ impl Receiving {
         let (State::Moving(moving) | State::Finishing(moving)) = &mut self.state else { return false };
         let transfer = self.id.0;
         let position = moving.position() + moving.window;
-        if position >= moving.granted + moving.window / 8 || (now && position > moving.granted) {
+        // What is written and not yet committed costs memory, too: many small files may outrun a slow disk.
+        let is_behind = moving.to_commit.ready.len() > COMMITS_BEHIND;
+        let is_due = position >= moving.granted + moving.window / 8 || (now && position > moving.granted);
+        if is_due && !is_behind {
             moving.granted = position;
             out.control(control::Grant { transfer, position });
         }

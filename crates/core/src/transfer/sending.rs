@@ -33,7 +33,7 @@ const DIGESTS_PER_FRAME: usize = 256;
 
 #[derive(Debug)]
 enum State {
-    Offering { next: usize },
+    Offering { offered: bool, next: usize },
     AwaitAccept,
     Moving(Box<Moving>),
     Ended,
@@ -68,7 +68,9 @@ struct Moving {
     reading: BTreeSet<BlockRef>,
     ready: VecDeque<Ready>,
     sent: Vec<BlockRef>,
+    /// To be read and sent once more, before anything else.
     again: VecDeque<BlockRef>,
+    rereading: BTreeSet<BlockRef>,
     /// Of files under way, for their roots; `None` where the receiver held the block.
     digests: BTreeMap<FileIndex, Vec<Option<BlockDigest>>>,
     unsent_digests: Vec<BlockDigests>,
@@ -81,7 +83,7 @@ impl Sending {
         Self {
             id,
             manifest,
-            state: State::Offering { next: 0 },
+            state: State::Offering { offered: false, next: 0 },
             paused_here: false,
             paused_there: false,
             meter: Meter::default(),
@@ -91,11 +93,15 @@ impl Sending {
 
     /// Puts pages of the manifest on the way while there is room.
     pub(super) fn pages(&mut self, has_room: impl Fn() -> bool, out: &mut Outbox) {
-        let State::Offering { next } = &mut self.state else { return };
+        let State::Offering { offered, next } = &mut self.state else { return };
         let entries = self.manifest.entries();
-        if *next == 0 && has_room() {
+        if !*offered {
             let offer = control::Offer { transfer: self.id.0, entries: entries.len() as u32, text: None };
             out.control(offer);
+            *offered = true;
+            if self.paused_here {
+                out.control(control::Pause { transfer: self.id.0, paused: true });
+            }
         }
         while *next < entries.len() && out.control.len() < 8 && has_room() {
             let mut len = 0;
@@ -110,6 +116,11 @@ impl Sending {
         if *next == entries.len() {
             self.state = State::AwaitAccept;
         }
+    }
+
+    /// Whether the other side has heard of it.
+    pub(super) fn is_offered(&self) -> bool {
+        !matches!(self.state, State::Offering { offered: false, .. })
     }
 
     pub(super) fn handle_accept(
@@ -182,7 +193,14 @@ impl Sending {
         let again = size.filter(|_| self.manifest.size(file).is_some());
         match again {
             Some(size) if u64::from(block) < block_count(size) => {
-                moving.again.push_back(BlockRef { transfer: self.id, file, index: block });
+                let block = BlockRef { transfer: self.id, file, index: block };
+                if moving.is_under_way(block) {
+                    return Ok(()); // it will be sent anyway
+                }
+                if moving.again.len() >= AHEAD_BLOCKS {
+                    return Err(Broken("too many blocks are asked for again".into()));
+                }
+                moving.again.push_back(block);
                 Ok(())
             }
             _ => Err(Broken(format!("block {block} of file {} cannot be sent again", file.0))),
@@ -201,10 +219,10 @@ impl Sending {
             let digest = Digest(*root);
             let digests = moving.digests.remove(&index).unwrap_or_default();
             let ours: Option<Vec<BlockDigest>> = digests.into_iter().collect();
-            let all_sent = moving.held.get(&index).is_none_or(Ranges::is_empty);
-            if let Some(ours) = ours.filter(|_| all_sent)
-                && Digest::join(&ours) != digest
-            {
+            let count = block_count(self.manifest.size(index).or(moving.stream_len).unwrap_or(u64::MAX));
+            let held = moving.held.get(&index).map_or(0, Ranges::len);
+            let read = ours.as_ref().map_or(0, Vec::len) as u64;
+            if held == 0 && (read != count || Digest::join(&ours.unwrap_or_default()) != digest) {
                 return Err(Broken(format!("file {file} has another digest there")));
             }
             self.files += 1;
@@ -228,19 +246,22 @@ impl Sending {
     pub(super) fn read_ahead(&mut self, out: &mut Outbox) {
         let paused = self.paused_here || self.paused_there;
         let State::Moving(moving) = &mut self.state else { return };
+        // One more than the bound, if need be: the receiver may wait for nothing else.
+        if !paused
+            && moving.rereading.is_empty()
+            && let Some(block) = moving.again.pop_front()
+        {
+            moving.rereading.insert(block);
+            moving.reading.insert(block);
+            out.push(Output::Read { block, len: expected_len(&self.manifest, block) as u32 });
+        }
         while !paused && moving.reading.len() + moving.ready.len() < AHEAD_BLOCKS {
             let kept = moving.ready.iter().map(|r| u64::from(r.len)).sum::<u64>()
                 + moving.reading.iter().map(|b| expected_len(&self.manifest, *b)).sum::<u64>();
             if kept >= AHEAD_BYTES {
                 break;
             }
-            let block = match moving.again.pop_front() {
-                Some(block) => block,
-                None => match moving.next_block(self.id, &self.manifest) {
-                    Some(block) => block,
-                    None => break,
-                },
-            };
+            let Some(block) = moving.next_block(self.id, &self.manifest) else { break };
             moving.reading.insert(block);
             out.push(Output::Read { block, len: expected_len(&self.manifest, block) as u32 });
         }
@@ -270,7 +291,11 @@ impl Sending {
         if enough || u64::from(read.len) == BLOCK_LEN {
             moving.flush_digests(self.id, out);
         }
-        moving.ready.push_back(Ready { block, len: read.len, sent: 0 });
+        let ready = Ready { block, len: read.len, sent: 0 };
+        match moving.rereading.remove(&block) {
+            true => moving.ready.push_front(ready),
+            false => moving.ready.push_back(ready),
+        }
     }
 
     /// The next data frame, at most `max_frame` bytes, within the grant.
@@ -313,6 +338,10 @@ impl Sending {
         self.state = State::Ended;
     }
 
+    pub(super) fn is_moving(&self) -> bool {
+        matches!(self.state, State::Moving(_))
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.state, State::Ended)
     }
@@ -327,6 +356,14 @@ impl Sending {
 }
 
 impl Moving {
+    /// Whether a block is yet to be sent.
+    fn is_under_way(&self, block: BlockRef) -> bool {
+        (block.file, block.index) >= self.next
+            || self.again.contains(&block)
+            || self.reading.contains(&block)
+            || self.ready.iter().any(|ready| ready.block == block)
+    }
+
     /// The first block at or after the cursor that the receiver does not hold.
     fn next_block(&mut self, transfer: TransferId, manifest: &Manifest) -> Option<BlockRef> {
         loop {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! frame   0x01 | transfer u32 | stamp u32 | run …                       one message, at most 64 KiB
-//! run     file u32 | offset u64 | len u16 | bytes (1 ..= 65,509)        big-endian
+//! run     file u32 | offset u64 | len u16 | bytes (1 ..= 65,513)        big-endian
 //! ```
 //!
 //! `stamp` is the sender's clock in units of 0.1 ms, modulo 2^32; the receiver's report echoes it. A run lies
@@ -61,6 +61,9 @@ pub struct DataFrame {
 
 /// Reads a frame. `None` is a type that may be skipped.
 pub fn decode(message: &[u8]) -> Result<Option<DataFrame>, WireError> {
+    if message.len() > MAX_FRAME_LEN {
+        return Err(WireError::Data("longer than 64 KiB"));
+    }
     let mut reader = Reader { message, at: 0 };
     match reader.array::<1>().ok_or(WireError::Empty)? {
         [KIND] => {}

@@ -30,6 +30,9 @@ pub const VERSIONS: &[u8] = &[1];
 /// 1 = SPAKE2 over Ed25519, BLAKE3 as key derivation, ChaCha20-Poly1305 (RFC 8439).
 pub const SUITES: &[u8] = &[1];
 
+/// Bytes of any frame, at most.
+pub const MAX_LEN: usize = 64 * 1024;
+
 /// The first frame type that a receiver may skip when it does not know it.
 pub const SKIPPABLE: u8 = 0x80;
 
@@ -39,6 +42,9 @@ pub enum WireError {
     /// No bytes at all.
     #[error("empty message")]
     Empty,
+    /// Over [`MAX_LEN`].
+    #[error("a frame of {0} bytes")]
+    TooLong(usize),
     /// A type below [`SKIPPABLE`] that this version does not know.
     #[error("unknown frame type 0x{0:02x}")]
     UnknownType(u8),
@@ -77,6 +83,9 @@ macro_rules! frames {
 
             /// Reads one frame. `None` is a type from 0x80 on that this version does not know.
             pub fn decode(message: &[u8]) -> Result<Option<Self>, $crate::wire::WireError> {
+                if message.len() > $crate::wire::MAX_LEN {
+                    return Err($crate::wire::WireError::TooLong(message.len()));
+                }
                 let (&kind, body) = message.split_first().ok_or($crate::wire::WireError::Empty)?;
                 match kind {
                     $($kind => Ok(Some($name::$variant($crate::wire::decode(kind, body)?))),)*

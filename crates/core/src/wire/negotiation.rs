@@ -22,13 +22,19 @@ pub struct OpenerHello {
     /// How the device calls itself.
     #[n(0)]
     pub name: String,
-    /// The opener's part of the SAS.
-    #[cbor(n(1), with = "minicbor::bytes")]
+}
+
+/// The opener's part of the SAS; comes after the joiner's first answer.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Nonce {
+    /// 32 random bytes.
+    #[cbor(n(0), with = "minicbor::bytes")]
     pub nonce: [u8; 32],
 }
 
-/// The joiner's part of the SAS; comes before its first answer.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+/// The joiner's part of the SAS; comes after the opener's nonce.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Reveal {
     /// What the commitment was of.
@@ -92,6 +98,17 @@ macro_rules! without_addresses {
 }
 without_addresses!(Offer Answer Candidate);
 
+macro_rules! secret {
+    ($($name:ident)*) => {
+        $(impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{}(…)", stringify!($name))
+            }
+        })*
+    };
+}
+secret!(Nonce Reveal);
+
 frames! {
     /// What is sealed.
     pub enum Negotiation {
@@ -109,6 +126,8 @@ frames! {
         0x25 => Candidate,
         /// The end.
         0x26 => Abort,
+        /// The opener's nonce.
+        0x27 => Nonce,
     }
 }
 
@@ -137,10 +156,8 @@ mod tests {
             JoinerHello { name: "ab".into(), commitment: [1; 32] }.into(),
             &format!("20 a2 00 62 6162 01 5820 {ones}"),
         );
-        both(
-            OpenerHello { name: "c".into(), nonce: [1; 32] }.into(),
-            &format!("21 a2 00 61 63 01 5820 {ones}"),
-        );
+        both(OpenerHello { name: "c".into() }.into(), "21 a1 00 61 63");
+        both(Nonce { nonce: [1; 32] }.into(), &format!("27 a1 00 5820 {ones}"));
         both(Reveal { nonce: [1; 32] }.into(), &format!("22 a1 00 5820 {ones}"));
         both(Offer { lane: 0, sdp: "v=0".into() }.into(), "23 a2 00 00 01 63 763d30");
         both(Answer { lane: 1, sdp: "v=0".into() }.into(), "24 a2 00 01 01 63 763d30");

@@ -23,6 +23,8 @@ use std::{
 
 /// Entries that the driver commits at the same time, at most.
 const COMMITS: usize = 64;
+/// Separate ranges of a block that have arrived: frames hold 64 KiB, so a block has some twenty.
+const MAX_PIECES: usize = 1024;
 /// A block that arrives damaged so often is not the network's fault (which has its own checksums).
 const TRIES: u8 = 3;
 
@@ -63,6 +65,8 @@ pub(super) struct File {
     /// From the sender, or from an earlier try.
     pub(super) digests: BTreeMap<u32, BlockDigest>,
     pub(super) tries: BTreeMap<u32, u8>,
+    /// Of a stream: it has more than one block.
+    pub(super) another_follows: bool,
 }
 
 #[derive(Debug)]
@@ -144,6 +148,9 @@ impl Moving {
         let state = file.blocks.entry(block.index).or_insert_with(|| Block::Filling(Ranges::default()));
         let Block::Filling(there) = state else { return Ok(()) };
         there.insert(bytes);
+        if there.iter().count() > MAX_PIECES {
+            return Err(Broken("a block comes in too many pieces".into()));
+        }
         if there.iter().any(|r| r.end > u64::from(len)) {
             return Err(Broken(format!("file {} is longer than it said", block.file.0)));
         }
@@ -151,13 +158,29 @@ impl Moving {
             return Ok(());
         }
         // The first block of a stream is hashed differently if it is all: wait until that is known.
-        let is_known = !is_stream || self.stream_len.is_some() || block.index > 0;
-        if is_known {
+        let another = file.another_follows;
+        let is_known = !is_stream || self.stream_len.is_some() || block.index > 0 || another;
+        if let Some(state) = file.blocks.get_mut(&block.index).filter(|_| is_known) {
             *state = Block::Hashing;
             let whole = block_count(limit) == 1;
             out.push(Output::Hash { block, len, whole });
         }
         Ok(())
+    }
+
+    /// A block of a stream is seen: if it is not the first, then the first is not all.
+    pub(super) fn another_follows(&mut self, block: BlockRef, out: &mut Outbox) -> Result<(), Broken> {
+        let is_news = block.index > 0
+            && self.manifest.size(block.file).is_none()
+            && self
+                .files
+                .get_mut(&block.file)
+                .is_some_and(|f| !std::mem::replace(&mut f.another_follows, true));
+        let first = BlockRef { index: 0, ..block };
+        match is_news && self.files.get(&block.file).is_some_and(|f| f.blocks.contains_key(&0)) {
+            true => self.fill(first, 0..0, out),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn compare(&mut self, block: BlockRef, ours: BlockDigest, out: &mut Outbox) {
@@ -260,7 +283,9 @@ impl Moving {
         let written = self.files.get(&file).map_or(0, |f| f.written.len());
         let at = u64::from(file.0);
         let is_new = !self.committed.contains(at..at + 1) && !self.to_commit.under_way.contains(&file);
-        if written == count && is_new && self.to_commit.ready.insert(file) {
+        let is_whole = written == count
+            && (count == 0 || self.files.get(&file).is_some_and(|f| f.written.contains(0..count)));
+        if is_whole && is_new && self.to_commit.ready.insert(file) {
             self.commit(out);
         }
     }
