@@ -25,6 +25,7 @@ use beeline_core::{
 use std::{collections::BTreeMap, time::Duration};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender},
+    task::JoinSet,
     time::{Instant, sleep_until},
 };
 
@@ -52,6 +53,10 @@ pub(crate) struct Driver {
     reported: Instant,
     wake: Option<Time>,
     closed: Option<Closed>,
+    /// The caller is gone; there is nothing more to hear from it.
+    abandoned: bool,
+    /// Sockets that still say their last words.
+    closing: JoinSet<()>,
     reads_a_stream: bool,
 }
 
@@ -85,6 +90,8 @@ impl Driver {
             reported: origin,
             wake: None,
             closed: None,
+            abandoned: false,
+            closing: JoinSet::new(),
             reads_a_stream: false,
         }
     }
@@ -101,7 +108,7 @@ impl Driver {
                 event = socket_event(&mut self.socket) => self.handle_socket(event),
                 Some(event) = self.transport_events.recv() => self.handle_transport(event),
                 done = self.disk.done() => self.handle_disk(done),
-                command = self.commands.recv() => self.handle_command(command),
+                command = self.commands.recv(), if !self.abandoned => self.handle_command(command),
                 () = sleep_until(deadline) => {}
             }
             self.keep_time();
@@ -206,8 +213,11 @@ impl Driver {
             Some(Command::Decline { transfer, message }) => self.session.decline(transfer, &message, now),
             Some(Command::Cancel { transfer, message }) => self.session.cancel(transfer, &message, now),
             Some(Command::Pause { transfer, paused }) => self.session.pause(transfer, paused, now),
-            // The caller is gone.
-            Some(Command::Close) | None => self.session.close(now),
+            Some(Command::Close) => self.session.close(now),
+            None => {
+                self.abandoned = true;
+                self.session.close(now);
+            }
         }
     }
 
@@ -273,7 +283,7 @@ impl Driver {
 
     fn disconnect(&mut self) {
         if let Some(socket) = self.socket.take() {
-            tokio::spawn(socket.close());
+            self.closing.spawn(socket.close());
         }
     }
 
@@ -343,16 +353,13 @@ impl Driver {
 
     /// Lets go of everything, then tells the caller that it is over.
     async fn shut_down(mut self) {
-        let socket = self.socket.take();
-        let close_socket = async {
-            if let Some(socket) = socket {
-                socket.close().await;
-            }
-        };
+        self.disconnect();
+        let mut closing = self.closing;
+        let close_sockets = async { while closing.join_next().await.is_some() {} };
         let wait = !self.reads_a_stream;
         let disk = self.disk;
         let close_disk = tokio::task::spawn_blocking(move || disk.close(wait));
-        let (_, _, _) = tokio::join!(close_socket, self.transport.shutdown(), close_disk);
+        let (_, _, _) = tokio::join!(close_sockets, self.transport.shutdown(), close_disk);
         if let Some(closed) = self.closed {
             let _ = self.events.send(Event::Session(beeline_core::output::Event::Closed(closed)));
         }

@@ -53,8 +53,8 @@ impl Session {
             Phase::Connected { liveness, .. } => liveness.unwatched(),
             Phase::Closing { .. } | Phase::Closed => {}
             // The proof of the words is out: whoever got it had its guess, and must not get another one.
-            Phase::Joining { stage: Joining::Confirmation { .. }, .. } if closed == Closed::NoRoom => {
-                self.break_off(Closed::Aborted("it went away while the code was being checked".into()), now);
+            Phase::Joining { stage: Joining::Confirmation { .. }, .. } => {
+                self.break_off(Closed::Aborted(format!("{closed}, while the code was being checked")), now);
             }
             _ => self.break_off(closed, now),
         }
