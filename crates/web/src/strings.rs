@@ -69,8 +69,9 @@ pub(crate) const VERIFIED_SENT: &str = "Complete and verified on the other devic
 pub(crate) const VERIFIED_HERE: &str = "Complete and verified: every byte is as it was sent.";
 pub(crate) const OFFERED: &str = "What is offered";
 pub(crate) const FILES_DONE: &str = "Files and their BLAKE3";
-pub(crate) const KEEP_HINT: &str = "Saved to your downloads. A browser that warns about a page without https asks \
-     there whether to keep it.";
+pub(crate) const SAVED: &str = "Saved to your downloads.";
+pub(crate) const SAVED_INSECURE: &str = "Saved to your downloads. Chrome and Edge hold back what comes from a page \
+     without https: if the file is missing, open the list of downloads and choose “Keep”.";
 pub(crate) const SAVE_AGAIN: &str = "Save again";
 pub(crate) const TEXT_RECEIVED: &str = "Text from";
 pub(crate) const COPY_TEXT: &str = "Copy text";

@@ -152,6 +152,8 @@ fn chromium(dir: &TempDir, downloads: &PathBuf, options: Options) -> (Command, M
                 "download.default_directory": downloads,
                 "download.prompt_for_download": false,
                 "profile.default_content_setting_values.automatic_downloads": 1, // more than one without a question
+                // Downloads from plain http, which else may wait for a person who presses "Keep".
+                "profile.default_content_setting_values.mixed_script": 1,
             },
         },
         "goog:loggingPrefs": { "browser": "ALL" },

@@ -1,7 +1,7 @@
 //! It is all there.
 use super::{
     app::App,
-    download,
+    capability, download,
     landing::{Chooser, Notice, TextForm},
 };
 use crate::strings;
@@ -36,7 +36,7 @@ pub(super) fn Done(app: App) -> impl IntoView {
             </ul>
         </section>
         <p class="aside" hidden=move || app.saved.with(Option::is_none)>
-            {strings::KEEP_HINT}
+            {if capability::is_plain_http() { strings::SAVED_INSECURE } else { strings::SAVED }}
         </p>
         <div class="row">
             {move || {
