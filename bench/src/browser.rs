@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use e2e::{Browser, Server, Usage, random_file, ticks_since, usage};
+use e2e::{Browser, Server, Usage, random_file, ticks_by_role, ticks_since, usage};
 
 use crate::bare::Bare;
 use crate::options::Options;
@@ -26,26 +26,26 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     for pair in 0..options.runs.unwrap_or(7) {
         // Each goes first every second time: what warms up or tires favours neither.
         for ours in [pair % 2 == 0, pair % 2 == 1] {
-            let run = if ours {
+            let (run, roles) = if ours {
                 let transfer = Transfer::offer(&server, &sender, &receiver, &file).await?;
                 let meter = Meter::start(both);
                 let saved = transfer.accept(Duration::from_secs(600)).await?;
-                let run = meter.stop(bytes);
+                let (run, roles) = meter.stop(bytes);
                 transfer.finish(&saved, &digest).await?;
                 pairs.ours.push(run);
-                run
+                (run, roles)
             } else {
                 let bare = Bare::open(&server, &sender, &receiver).await?;
                 let meter = Meter::start(both);
                 bare.carry(bytes).await?;
-                let run = meter.stop(bytes);
+                let (run, roles) = meter.stop(bytes);
                 bare.close().await?;
                 pairs.control.push(run);
-                run
+                (run, roles)
             };
             let who = if ours { "beeline" } else { "bare channel" };
             let (pair, speed, cost) = (pair + 1, run.speed(), run.cost());
-            options.say(&format!("pair {pair}  {who:13} {speed:6.1} MB/s {cost:6.1} CPU s/GiB"));
+            options.say(&format!("pair {pair}  {who:13} {speed:6.1} MB/s {cost:6.1} CPU s/GiB  {roles}"));
         }
     }
     options.say(&pairs.summary("bare channel"));
@@ -65,10 +65,20 @@ impl<'a> Meter<'a> {
         Self { before: browsers.map(|browser| usage(browser.pid())), browsers, start: Instant::now() }
     }
 
-    fn stop(self, bytes: u64) -> Run {
+    /// What was used, and by whom: sender's and receiver's processes, in CPU s/GiB.
+    fn stop(self, bytes: u64) -> (Run, String) {
         let wall = self.start.elapsed();
-        let used = self.browsers.iter().zip(&self.before);
-        let ticks: u64 = used.map(|(browser, before)| ticks_since(before, &usage(browser.pid()))).sum();
-        Run { bytes, wall, cpu: TICK * u32::try_from(ticks).unwrap_or(u32::MAX) }
+        let mut ticks = 0;
+        let mut roles = Vec::new();
+        for (browser, before) in self.browsers.iter().zip(&self.before) {
+            let after = usage(browser.pid());
+            ticks += ticks_since(before, &after);
+            let gib = bytes as f64 / f64::from(1 << 30);
+            let costs = ticks_by_role(before, &after).into_iter().take(3);
+            let costs: Vec<_> =
+                costs.map(|(role, n)| format!("{role} {:.0}", n as f64 / 100.0 / gib)).collect();
+            roles.push(costs.join(" "));
+        }
+        (Run { bytes, wall, cpu: TICK * u32::try_from(ticks).unwrap_or(u32::MAX) }, roles.join(" → "))
     }
 }

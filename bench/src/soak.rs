@@ -89,6 +89,10 @@ async fn pages(file: &std::path::Path, digest: &str) -> Result<Pages> {
     transfer.finish(&saved, digest).await?;
     let ours = over(most, idle);
 
+    // In browsers of its own: a page that has carried a file before is no idle page.
+    drop((sender, receiver));
+    let (sender, receiver) = browsers().await?;
+    let both = [&sender, &receiver];
     let bare = Bare::open(&server, &sender, &receiver).await?;
     let idle = settled(both).await;
     let ((), most) = peak(both, bare.carry(std::fs::metadata(file)?.len())).await?;

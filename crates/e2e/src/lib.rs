@@ -30,7 +30,7 @@ pub use sealed::{LAN_ADDRESS, sealed, sealed_program};
 pub use server::Server;
 pub use terminal::{Ended, Terminal};
 pub use tree::{Entry, Tree};
-pub use usage::{Usage, high_water_mark, ticks_since, usage};
+pub use usage::{Usage, high_water_mark, ticks_by_role, ticks_since, usage};
 pub use walk::{STATES, walk};
 
 use std::time::Duration;

@@ -41,6 +41,17 @@ pub fn ticks_since(before: &[Usage], after: &[Usage]) -> u64 {
     after.iter().map(|usage| usage.ticks.saturating_sub(earlier.get(&usage.pid).copied().unwrap_or(0))).sum()
 }
 
+/// The same by role, the dearest first: where the time goes.
+pub fn ticks_by_role(before: &[Usage], after: &[Usage]) -> Vec<(String, u64)> {
+    let mut roles: HashMap<&str, u64> = HashMap::new();
+    for usage in after {
+        *roles.entry(&usage.role).or_default() += ticks_since(before, std::slice::from_ref(usage));
+    }
+    let mut roles: Vec<_> = roles.into_iter().map(|(role, ticks)| (role.to_owned(), ticks)).collect();
+    roles.sort_by_key(|(_, ticks)| std::cmp::Reverse(*ticks));
+    roles
+}
+
 /// The most resident memory that a process ever had, in KiB.
 pub fn high_water_mark(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;

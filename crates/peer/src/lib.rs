@@ -32,10 +32,10 @@ pub use socket::{ServerAddress, ServerAddressError};
 pub use transport::PathKind;
 
 use beeline_core::{
+    TextTooLong,
     code::Code,
     manifest::Manifest,
     output::{self, Progress, TransferId},
-    TextTooLong,
 };
 use std::{fmt, io, sync::Arc, time::Duration};
 use tokio::sync::{
