@@ -1,4 +1,5 @@
 //! The command line: what scripts and people may rely on.
+#![allow(rustdoc::bare_urls, reason = "the comments are what `--help` prints")]
 use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
 use std::{net::SocketAddr, path::PathBuf};
 
