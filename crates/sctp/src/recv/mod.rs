@@ -21,6 +21,10 @@ const MAX_DUPLICATES: usize = 16;
 const MAX_RANGES: usize = 1 << 15;
 /// A SACK's offsets have 16 bits: what is further ahead could not be acknowledged.
 const MAX_AHEAD: u64 = u16::MAX as u64;
+/// Messages of the largest size that may be under construction beside the window.
+const MESSAGES: usize = 16;
+/// What may be on its way when a window shrinks.
+const SLACK: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Receiver {
@@ -41,6 +45,8 @@ pub(crate) struct Receiver {
     max_gap_blocks: usize,
     /// What the last SACK offered.
     offered: usize,
+    /// Memory for messages under construction, beside the window.
+    allowance: usize,
 }
 
 impl Receiver {
@@ -55,6 +61,7 @@ impl Receiver {
             duplicates: Vec::new(),
             reassembly: Reassembly::new(config.max_message_size, interleaved),
             offered: window.size(),
+            allowance: MESSAGES * config.max_message_size.min(1 << 20),
             window,
             messages: VecDeque::new(),
             message_bytes: 0,
@@ -136,7 +143,7 @@ impl Receiver {
         }
         let in_order = tsn == self.cumulative.next();
         // Beyond what was offered, only what fills the gap is taken: it is what frees memory.
-        let full = self.held() > self.offered.max(self.window.size()) + 65536;
+        let full = self.held() > self.offered.max(self.window.size()) + self.allowance + SLACK;
         if tsn.0 - self.cumulative.0 > MAX_AHEAD || (!in_order && (full || self.beyond.len() >= MAX_RANGES)) {
             self.ack_now = true;
             return None;
@@ -216,7 +223,7 @@ impl Receiver {
         let message = self.messages.pop_front()?;
         self.message_bytes -= message.payload.len();
         // The peer waits at a closed window: tell it that there is room again (RFC 9260 §6.2).
-        let room = self.window.size().saturating_sub(self.held());
+        let room = self.room();
         if self.offered < 4096 && room > self.window.size() / 4 {
             self.ack_now = true;
         }
@@ -231,6 +238,13 @@ impl Receiver {
         self.reassembly.held() + self.message_bytes
     }
 
+    /// What may come. Messages under construction have room of their own: counted here, a window smaller than a
+    /// message would close each time one is half there.
+    fn room(&self) -> usize {
+        let waiting = self.reassembly.held().saturating_sub(self.allowance);
+        self.window.size().saturating_sub(waiting + self.message_bytes)
+    }
+
     pub(crate) fn ack_due(&self, now: Time) -> bool {
         self.ack_now || self.ack_at.is_some_and(|at| at <= now)
     }
@@ -243,7 +257,7 @@ impl Receiver {
     pub(crate) fn write_sack(&mut self, out: &mut Vec<u8>, room: usize) {
         let blocks = room.saturating_sub(Sack::HEADER + 4 * self.duplicates.len()) / 4;
         let blocks = blocks.min(self.max_gap_blocks).min(self.beyond.len());
-        self.offered = self.window.size().saturating_sub(self.held());
+        self.offered = self.room();
         let cumulative = self.cumulative.0;
         let offset = |tsn: u64| (tsn - cumulative) as u16;
         let gaps = self.beyond.iter().take(blocks);

@@ -227,8 +227,7 @@ impl Sender {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Time> {
-        let pace = self.pacer.deadline().filter(|_| !self.streams.is_empty() || !self.board.is_empty());
-        [self.look_again, self.probe_at, self.timeout_at, pace].into_iter().flatten().min()
+        [self.look_again, self.probe_at, self.timeout_at, self.pacer.deadline()].into_iter().flatten().min()
     }
 
     /// Appends a FORWARD TSN if one is due.
@@ -328,9 +327,11 @@ impl Sender {
     fn may_send(&mut self, now: Time) -> bool {
         let waiting = !self.streams.is_empty() || self.board.peek_lost().is_some();
         if !waiting {
+            self.pacer.unblock();
             return false;
         }
         if self.stalled {
+            self.pacer.unblock();
             return !self.stalled_sent;
         }
         if self.probed && self.board.peek_lost().is_some() && self.probe_at.is_none() {
@@ -340,6 +341,7 @@ impl Sender {
             self.burst_left = self.max_burst.unwrap_or(u32::MAX);
         }
         if self.burst_left == 0 || (self.board.in_flight() >= self.control.window() && self.board.in_flight() > 0) {
+            self.pacer.unblock(); // a SACK wakes us, not the clock
             return false;
         }
         if self.control.pacing_rate().is_none() {

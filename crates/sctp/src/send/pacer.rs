@@ -45,6 +45,11 @@ impl Pacer {
         self.paid_at += size * 1_000_000_000 / rate.max(1);
     }
 
+    /// Something else holds packets back.
+    pub(crate) fn unblock(&mut self) {
+        self.blocked_until = None;
+    }
+
     /// When to ask again, if the pacer is what holds packets back.
     pub(crate) fn deadline(&self) -> Option<Time> {
         self.blocked_until
