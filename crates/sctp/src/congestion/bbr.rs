@@ -24,8 +24,12 @@ const DRAIN_GAIN: f64 = 0.5;
 const MARGIN: f64 = 0.99;
 const LOSS_THRESHOLD: f64 = 0.02;
 const LOSS_CERTAIN: f64 = 0.15;
+/// Losses are judged over as many packets at least.
+const SAMPLE_PACKETS: u64 = 100;
 /// What stays after a congested round (draft §2.7).
 const BETA: f64 = 0.7;
+/// A round.
+const LOWER_BOUNDS_GROW: f64 = 0.05;
 /// Room left for others below the highest safe amount in flight.
 const HEADROOM: f64 = 0.85;
 const MIN_RTT_STALE: Duration = Duration::from_secs(5);
@@ -49,9 +53,15 @@ struct Round {
     /// The round ends when a packet is acknowledged that left after this much was delivered.
     until: u64,
     delivered_before: u64,
+    max_rate: u64,
+}
+
+/// Losses over one round, or as many as make a sample of the losses.
+#[derive(Debug, Default)]
+struct Losses {
+    delivered_before: u64,
     lost: u64,
     min_rtt: Option<Duration>,
-    max_rate: u64,
 }
 
 #[derive(Debug)]
@@ -69,6 +79,8 @@ pub(super) struct Bbr {
     min_rtt_seen: Time,
     smoothed_rtt: Duration,
     round: Round,
+    losses: Losses,
+    delivered: u64,
     full_rate: u64,
     full_rounds: u32,
     full: bool,
@@ -94,6 +106,8 @@ impl Bbr {
             min_rtt_seen: Time::ZERO,
             smoothed_rtt: Duration::ZERO,
             round: Round::default(),
+            losses: Losses::default(),
+            delivered: 0,
             full_rate: 0,
             full_rounds: 0,
             full: false,
@@ -123,6 +137,8 @@ impl Bbr {
     fn enter(&mut self, state: State) {
         tracing::trace!(from = ?self.state, to = ?state, "congestion");
         self.state = state;
+        // What a probe lost says nothing of what follows it.
+        self.losses = Losses { delivered_before: self.delivered, ..Losses::default() };
     }
 
     fn enter_up_cycle(&mut self) {
@@ -145,7 +161,7 @@ impl Bbr {
     }
 
     fn measure_min_rtt(&mut self, rtt: Duration, now: Time) {
-        self.round.min_rtt = Some(self.round.min_rtt.map_or(rtt, |min| min.min(rtt)));
+        self.losses.min_rtt = Some(self.losses.min_rtt.map_or(rtt, |min| min.min(rtt)));
         let min = self.min_rtt.map_or(rtt, |min| min.min(rtt));
         self.min_rtt = Some(min);
         if rtt <= min + min / 16 {
@@ -174,15 +190,17 @@ impl Bbr {
     }
 
     /// Whether the path was full in the round that ends.
-    fn round_was_congested(&self, delivered: u64) -> bool {
-        let delivered = (delivered - self.round.delivered_before).max(1) as f64;
-        let lost = self.round.lost as f64;
-        // Few packets make no statistics.
-        if self.round.lost < 3 * self.packet {
+    fn was_congested(&mut self, delivered: u64) -> bool {
+        let delivered_then = (delivered - self.losses.delivered_before) as f64;
+        let lost = self.losses.lost as f64;
+        // Few packets make no statistics: at 3 %, one round of twenty in seven loses two or more.
+        if lost + delivered_then < (SAMPLE_PACKETS * self.packet) as f64 {
             return false;
         }
-        let share = lost / (lost + delivered);
-        let queue = match (self.round.min_rtt, self.min_rtt) {
+        let Losses { min_rtt, .. } =
+            std::mem::replace(&mut self.losses, Losses { delivered_before: delivered, ..Losses::default() });
+        let share = lost / (lost + delivered_then);
+        let queue = match (min_rtt, self.min_rtt) {
             (Some(round), Some(min)) => round > min + min / 10 + Duration::from_micros(200),
             _ => true,
         };
@@ -190,7 +208,7 @@ impl Bbr {
     }
 
     fn end_round(&mut self, ack: &Ack, sample: &RateSample) {
-        let congested = self.round_was_congested(ack.delivered);
+        let congested = self.was_congested(ack.delivered);
         let delivered = (ack.delivered - self.round.delivered_before) as f64;
         if !self.full && !sample.app_limited {
             if self.max_rate() >= self.full_rate as f64 * 1.25 {
@@ -228,7 +246,12 @@ impl Bbr {
                 let lo = if self.rate_lo.is_finite() { self.rate_lo } else { self.max_rate() };
                 self.rate_lo = latest.max(BETA * lo);
                 let lo = if self.inflight_lo.is_finite() { self.inflight_lo } else { self.window as f64 };
-                self.inflight_lo = delivered.max(BETA * lo);
+                self.inflight_lo = delivered.max(BETA * lo).max(self.bdp(self.rate_lo));
+            }
+            // The draft keeps them until the next probe; a wrong verdict would cost seconds.
+            State::Cruise { .. } => {
+                self.rate_lo *= 1.0 + LOWER_BOUNDS_GROW;
+                self.inflight_lo *= 1.0 + LOWER_BOUNDS_GROW;
             }
             _ => {}
         }
@@ -355,7 +378,8 @@ impl CongestionControl for Bbr {
 
     fn handle_ack(&mut self, ack: &Ack) {
         self.smoothed_rtt = ack.smoothed_rtt;
-        self.round.lost += ack.lost;
+        self.delivered = ack.delivered;
+        self.losses.lost += ack.lost;
         if let Some(rtt) = ack.rtt {
             self.measure_min_rtt(rtt, ack.now);
         }

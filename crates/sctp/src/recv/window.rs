@@ -10,8 +10,9 @@ use crate::{ReceiveWindow, Time};
 
 /// A path with a queue of one bandwidth-delay product holds twice it; half as much again fits with room to spare.
 const HEADROOM: f64 = 1.5;
-/// For a sender that paces: it does not fill what it is offered, and probes with up to 2.8 times its rate.
-const HEADROOM_PACED: f64 = 4.0;
+/// For a sender that paces: it does not fill what it is offered. What a lost packet holds back takes a round trip for
+/// each time it is lost again, and all the while as much must be allowed to come.
+const HEADROOM_PACED: f64 = 6.0;
 /// Rates over less than this are noise.
 const SHORTEST_EPOCH: Duration = Duration::from_millis(2);
 
