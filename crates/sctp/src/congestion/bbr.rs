@@ -23,6 +23,7 @@ const DRAIN_GAIN: f64 = 0.5;
 /// Slightly under the measured rate, so that a queue drains that nobody meant to build (draft §2.5).
 const MARGIN: f64 = 0.99;
 const LOSS_THRESHOLD: f64 = 0.02;
+const LOSS_SHARED: f64 = 0.002;
 const LOSS_CERTAIN: f64 = 0.15;
 /// Losses are judged over as many packets at least.
 const SAMPLE_PACKETS: u64 = 100;
@@ -77,9 +78,13 @@ pub(super) struct Bbr {
     inflight_hi: f64,
     min_rtt: Option<Duration>,
     min_rtt_seen: Time,
+    /// Smallest round trip in the running probe for it.
+    probed_rtt: Option<Duration>,
     smoothed_rtt: Duration,
     round: Round,
     losses: Losses,
+    /// At the last verdict.
+    queue_seen: bool,
     delivered: u64,
     full_rate: u64,
     full_rounds: u32,
@@ -104,9 +109,11 @@ impl Bbr {
             inflight_hi: f64::INFINITY,
             min_rtt: None,
             min_rtt_seen: Time::ZERO,
+            probed_rtt: None,
             smoothed_rtt: Duration::ZERO,
             round: Round::default(),
             losses: Losses::default(),
+            queue_seen: false,
             delivered: 0,
             full_rate: 0,
             full_rounds: 0,
@@ -164,6 +171,10 @@ impl Bbr {
         self.losses.min_rtt = Some(self.losses.min_rtt.map_or(rtt, |min| min.min(rtt)));
         let min = self.min_rtt.map_or(rtt, |min| min.min(rtt));
         self.min_rtt = Some(min);
+        // The first round of a probe still shows the queue from before.
+        if matches!(self.state, State::ProbeRtt { until: Some(_), .. }) {
+            self.probed_rtt = Some(self.probed_rtt.map_or(rtt, |min| min.min(rtt)));
+        }
         if rtt <= min + min / 16 {
             self.min_rtt_seen = now;
         }
@@ -204,7 +215,11 @@ impl Bbr {
             (Some(round), Some(min)) => round > min + min / 10 + Duration::from_micros(200),
             _ => true,
         };
-        share > LOSS_CERTAIN || (share > LOSS_THRESHOLD && queue)
+        self.queue_seen = queue;
+        // A queue that stands for a round although we do not feed it is somebody's who yields on any loss: so do we.
+        let shared = matches!(self.state, State::Cruise { .. })
+            && min_rtt.zip(self.min_rtt).is_some_and(|(round, min)| round > min + min / 4);
+        share > LOSS_CERTAIN || (share > LOSS_THRESHOLD && queue) || (share > LOSS_SHARED && shared)
     }
 
     fn end_round(&mut self, ack: &Ack, sample: &RateSample) {
@@ -249,7 +264,7 @@ impl Bbr {
                 self.inflight_lo = delivered.max(BETA * lo).max(self.bdp(self.rate_lo));
             }
             // The draft keeps them until the next probe; a wrong verdict would cost seconds.
-            State::Cruise { .. } => {
+            State::Cruise { .. } if !self.queue_seen => {
                 self.rate_lo *= 1.0 + LOWER_BOUNDS_GROW;
                 self.inflight_lo *= 1.0 + LOWER_BOUNDS_GROW;
             }
@@ -295,6 +310,7 @@ impl Bbr {
             }
             State::ProbeRtt { until: Some(until), rounds } if ack.now >= until && rounds >= 1 => {
                 self.min_rtt_seen = ack.now;
+                self.min_rtt = self.probed_rtt.or(self.min_rtt);
                 if self.full {
                     (self.rate_lo, self.inflight_lo) = (f64::INFINITY, f64::INFINITY);
                     self.enter_down();
@@ -304,12 +320,8 @@ impl Bbr {
             }
             State::ProbeRtt { .. } => {}
             _ if ack.now.since(self.min_rtt_seen) > MIN_RTT_STALE => {
-                // What was the smallest is not believed any more: the probe finds the new one.
-                self.min_rtt = None;
-                if let Some(rtt) = ack.rtt {
-                    self.min_rtt = Some(rtt);
-                }
-                self.min_rtt_seen = ack.now;
+                // The old value still says what to drain to; the probe finds the new one.
+                self.probed_rtt = None;
                 self.enter(State::ProbeRtt { until: None, rounds: 0 });
             }
             _ => {}
