@@ -130,13 +130,12 @@ impl Association {
             | State::ShutdownAckSent { retry } => Some(retry.at),
             State::Established | State::ShutdownPending | State::ShutdownReceived => None,
         };
-        let heartbeat = self.heartbeat_at.filter(|_| self.is_established());
+        // Before the handshake ends nothing but its own packets leaves, and afterwards only a shutdown's.
+        let established = self.is_established();
+        let control = [self.heartbeat_at, self.resets.poll_timeout()].map(|at| at.filter(|_| established));
+        let shaking = matches!(self.state, State::CookieWait { .. } | State::CookieEchoed { .. });
         let ack = self.receiver.as_ref().and_then(|receiver| receiver.poll_timeout());
-        let sender = if matches!(self.state, State::CookieWait { .. } | State::CookieEchoed { .. }) {
-            None
-        } else {
-            self.sender.poll_timeout()
-        };
-        [retry, heartbeat, ack, sender, self.resets.poll_timeout()].into_iter().flatten().min()
+        let data = [ack, self.sender.poll_timeout()].map(|at| at.filter(|_| !shaking));
+        [retry].into_iter().chain(control).chain(data).flatten().min()
     }
 }

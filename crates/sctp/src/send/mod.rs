@@ -222,6 +222,9 @@ impl Sender {
         if self.probe_at.is_some_and(|at| at <= now) {
             (self.probe_at, self.probed) = (None, true);
             self.board.probe_tail();
+            self.give_up(now);
+            self.forward_due |= self.board.forward_point().is_some();
+            self.set_timers(now);
         }
         false
     }

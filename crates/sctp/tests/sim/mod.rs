@@ -44,6 +44,7 @@ impl Path {
 }
 
 /// What a flow achieved in the second half of the run.
+#[allow(dead_code)]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Report {
     /// Application bytes over what the link carries.
