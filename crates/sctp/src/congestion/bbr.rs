@@ -355,6 +355,7 @@ impl Bbr {
         let floor = (MIN_PACKETS * self.packet) as f64;
         let gain = match self.state {
             State::Up { .. } => 2.25,
+            State::Startup => 2.5,
             State::ProbeRtt { .. } => 0.5,
             _ => 2.0,
         };
@@ -367,10 +368,10 @@ impl Bbr {
             _ => self.inflight_hi.min(self.inflight_lo),
         };
         let grown = self.window as f64 + ack.acked as f64;
-        if !self.full {
+        // Until the pipe was full once, the target only follows what the window allowed: it does not shrink it.
+        target = if self.full || (self.window as f64) < target { target.min(grown) } else { self.window as f64 };
+        if !self.full && ack.delivered < 2 * INITIAL_PACKETS * self.packet {
             target = target.max(grown);
-        } else {
-            target = target.min(grown);
         }
         if matches!(self.state, State::ProbeRtt { .. }) {
             target = 0.5 * bdp;
