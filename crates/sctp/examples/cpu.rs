@@ -14,8 +14,10 @@ const TOTAL: u64 = 4 << 30;
 #[allow(clippy::disallowed_methods)] // the one that measures has a clock
 fn main() {
     let checksum = std::env::args().any(|arg| arg == "--checksum");
-    let one_in: u64 =
-        std::env::args().skip_while(|arg| arg != "--loss-one-in").nth(1).map_or(0, |n| n.parse().unwrap_or(0));
+    let one_in: u64 = std::env::args()
+        .skip_while(|arg| arg != "--loss-one-in")
+        .nth(1)
+        .map_or(0, |n| n.parse().unwrap_or(0));
     let config = || Config { zero_checksum: !checksum, peer_max_message_size: 64 << 10, ..Config::default() };
     let mut ends = [1, 2].map(|n| Association::new(config(), Entropy([n; 16])));
     let message = Bytes::from(vec![7; 64 << 10]);

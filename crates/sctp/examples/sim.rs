@@ -32,11 +32,12 @@ fn main() {
     let queues: &[f64] = &[0.3, 1.0, 4.0];
     let (ours, stock) = (Config::default, Config::stock_browser);
     let window: Option<usize> = argument("--window");
-    let ours_receiving = || Config {
-        receive_window: window.map_or(ours().receive_window, ReceiveWindow::Fixed),
-        ..ours()
-    };
-    println!("{:>6} {:>5} {:>6} {:>5} | ours-ours  ours-stock stock-ours stock-stock", "Mbit/s", "ms", "loss", "queue");
+    let ours_receiving =
+        || Config { receive_window: window.map_or(ours().receive_window, ReceiveWindow::Fixed), ..ours() };
+    println!(
+        "{:>6} {:>5} {:>6} {:>5} | ours-ours  ours-stock stock-ours stock-stock",
+        "Mbit/s", "ms", "loss", "queue"
+    );
     for &mbit in mbits.iter().filter(|&&m| argument("--mbit").is_none_or(|only: f64| m == only)) {
         for &rtt in rtts.iter().filter(|&&r| argument("--rtt").is_none_or(|only: u64| r == only)) {
             for &loss in losses.iter().filter(|&&l| argument("--loss").is_none_or(|only: f64| l == only)) {

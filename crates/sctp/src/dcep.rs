@@ -80,7 +80,9 @@ impl Dcep {
         let (kind, value) = match config.reliability {
             Reliability::Reliable => (0, 0),
             Reliability::MaxRetransmissions(max) => (1, max.into()),
-            Reliability::MaxLifetime(lifetime) => (2, u32::try_from(lifetime.as_millis()).unwrap_or(u32::MAX)),
+            Reliability::MaxLifetime(lifetime) => {
+                (2, u32::try_from(lifetime.as_millis()).unwrap_or(u32::MAX))
+            }
         };
         // WebIDL bounds both to 65,535 bytes; a longer one is cut at a character.
         let cut = |text: &str| {

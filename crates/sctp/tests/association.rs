@@ -68,7 +68,8 @@ fn a_peer_that_never_answers_is_given_up() {
 fn messages_of_every_size_arrive_whole_and_in_order() {
     for (a, b) in [(large(), large()), (large(), stock()), (stock(), large()), (stock(), stock())] {
         let mut pair = Pair::with_channel(a, b, ChannelConfig::default());
-        let sizes = [0, 1, 3, 4, 5, 1100, 1149, 1150, 1151, 1162, 1163, 1164, 2300, 65_535, 65_536, 256 << 10];
+        let sizes =
+            [0, 1, 3, 4, 5, 1100, 1149, 1150, 1151, 1162, 1163, 1164, 2300, 65_535, 65_536, 256 << 10];
         let sent: Vec<Bytes> = sizes.iter().zip(0..).map(|(&size, number)| numbered(number, size)).collect();
         for end in 0..2 {
             for message in &sent {
@@ -137,7 +138,8 @@ fn an_unordered_message_does_not_wait_for_a_lost_one() {
 #[test]
 fn a_message_worth_one_sending_is_given_up_and_the_next_go_on() {
     for interleaving in [false, true] {
-        let once = ChannelConfig { reliability: Reliability::MaxRetransmissions(0), ..ChannelConfig::default() };
+        let once =
+            ChannelConfig { reliability: Reliability::MaxRetransmissions(0), ..ChannelConfig::default() };
         let config = || Config { interleaving, ..large() };
         let mut pair = Pair::with_channel(config(), config(), once);
         let mut count = 0;

@@ -47,7 +47,12 @@ impl Channels {
     }
 
     /// How to send a message; `None` if the channel is not open.
-    pub(super) fn message(&self, stream: u16, text: bool, payload: Bytes) -> Option<(u32, Bytes, bool, Reliability)> {
+    pub(super) fn message(
+        &self,
+        stream: u16,
+        text: bool,
+        payload: Bytes,
+    ) -> Option<(u32, Bytes, bool, Reliability)> {
         let channel = self.channels.get(&stream)?;
         // RFC 8832 §6: in order until the peer certainly knows the channel.
         let unordered = match channel.state {

@@ -140,7 +140,8 @@ impl Association {
     }
 
     fn handle_abort(&mut self, abort: &Abort<'_>) {
-        let text = abort.causes().find(|cause| matches!(cause.kind, cause::USER_ABORT | cause::PROTOCOL_VIOLATION));
+        let text =
+            abort.causes().find(|cause| matches!(cause.kind, cause::USER_ABORT | cause::PROTOCOL_VIOLATION));
         let text = text.map(|cause| String::from_utf8_lossy(cause.value).into_owned()).unwrap_or_default();
         self.close(CloseReason::PeerAborted(text));
     }
@@ -164,7 +165,9 @@ impl Association {
     }
 
     fn handle_shutdown_ack(&mut self) {
-        if let (State::ShutdownSent { .. } | State::ShutdownAckSent { .. }, Some(peer)) = (&self.state, self.peer) {
+        if let (State::ShutdownSent { .. } | State::ShutdownAckSent { .. }, Some(peer)) =
+            (&self.state, self.peer)
+        {
             let mut chunk = Vec::new();
             ShutdownComplete.write(&mut chunk);
             self.outbox.push_back((peer.tag, chunk));

@@ -229,7 +229,9 @@ impl Association {
     pub fn shutdown(&mut self) {
         match self.state {
             State::Established => self.enter(State::ShutdownPending),
-            State::Idle | State::CookieWait { .. } | State::CookieEchoed { .. } => self.close(CloseReason::Shutdown),
+            State::Idle | State::CookieWait { .. } | State::CookieEchoed { .. } => {
+                self.close(CloseReason::Shutdown)
+            }
             _ => {}
         }
     }
@@ -250,8 +252,13 @@ impl Association {
     }
 
     /// Largest message the peer takes, bytes.
-    pub fn max_message_size(&self) -> usize {
+    pub fn peer_max_message_size(&self) -> usize {
         self.config.peer_max_message_size
+    }
+
+    /// What the peer's description said it takes (`a=max-message-size`), if it came after this was made.
+    pub fn set_peer_max_message_size(&mut self, bytes: usize) {
+        self.config.peer_max_message_size = bytes;
     }
 
     /// Bytes sent and neither acknowledged nor deemed lost.
@@ -291,7 +298,9 @@ impl Association {
 
     fn check_open(&self) -> Result<(), SendError> {
         match self.state {
-            State::Idle | State::CookieWait { .. } | State::CookieEchoed { .. } | State::Established => Ok(()),
+            State::Idle | State::CookieWait { .. } | State::CookieEchoed { .. } | State::Established => {
+                Ok(())
+            }
             _ => Err(SendError::Closed),
         }
     }

@@ -250,13 +250,19 @@ impl Bbr {
             State::Up { rounds, .. } => {
                 *rounds += 1;
                 if congested {
-                    self.inflight_hi =
-                        (sample.tx_in_flight as f64).max(self.bdp(self.max_rate()) * BETA).max(delivered * BETA);
+                    self.inflight_hi = (sample.tx_in_flight as f64)
+                        .max(self.bdp(self.max_rate()) * BETA)
+                        .max(delivered * BETA);
                     self.enter_down();
                 }
             }
             State::ProbeRtt { rounds, .. } => *rounds += 1,
-            State::Cruise { .. } | State::Down if congested => {
+            // What the probe lost is known a round later: the bound is what it probed with, less the excess.
+            State::Down if congested => {
+                self.inflight_hi =
+                    (self.inflight_hi * BETA).max(self.bdp(self.max_rate())).min(self.inflight_hi);
+            }
+            State::Cruise { .. } if congested => {
                 let latest = self.round.max_rate as f64;
                 let lo = if self.rate_lo.is_finite() { self.rate_lo } else { self.max_rate() };
                 self.rate_lo = latest.max(BETA * lo);
@@ -270,11 +276,7 @@ impl Bbr {
             }
             _ => {}
         }
-        self.round = Round {
-            until: ack.delivered,
-            delivered_before: ack.delivered,
-            ..Round::default()
-        };
+        self.round = Round { until: ack.delivered, delivered_before: ack.delivered, ..Round::default() };
     }
 
     fn advance(&mut self, ack: &Ack) {
@@ -304,7 +306,9 @@ impl Bbr {
                     self.enter_down();
                 }
             }
-            State::ProbeRtt { until: None, .. } if in_flight <= 0.5 * bdp + (MIN_PACKETS * self.packet) as f64 => {
+            State::ProbeRtt { until: None, .. }
+                if in_flight <= 0.5 * bdp + (MIN_PACKETS * self.packet) as f64 =>
+            {
                 let until = ack.now + PROBE_RTT;
                 self.enter(State::ProbeRtt { until: Some(until), rounds: 0 });
             }
@@ -369,7 +373,8 @@ impl Bbr {
         };
         let grown = self.window as f64 + ack.acked as f64;
         // Until the pipe was full once, the target only follows what the window allowed: it does not shrink it.
-        target = if self.full || (self.window as f64) < target { target.min(grown) } else { self.window as f64 };
+        target =
+            if self.full || (self.window as f64) < target { target.min(grown) } else { self.window as f64 };
         if !self.full && ack.delivered < 2 * INITIAL_PACKETS * self.packet {
             target = target.max(grown);
         }

@@ -65,7 +65,8 @@ impl CongestionControl for Cubic {
             ack.now
         });
         let t = (ack.now.since(epoch) + ack.smoothed_rtt).as_secs_f64();
-        let target = (C * (t - self.k).powi(3) * self.packet + self.w_max).clamp(self.window, 1.5 * self.window);
+        let target =
+            (C * (t - self.k).powi(3) * self.packet + self.w_max).clamp(self.window, 1.5 * self.window);
         let alpha = 3.0 * (1.0 - BETA) / (1.0 + BETA);
         self.w_est += alpha * self.packet * acked / self.window;
         self.window += (target - self.window) / self.window * acked;

@@ -83,7 +83,8 @@ impl Receiver {
         min_rtt: Option<Duration>,
         now: Time,
     ) -> Result<(), Violation> {
-        let Some(tsn) = self.register(data.tsn, data.placement.immediate, data.payload.len(), min_rtt, now) else {
+        let Some(tsn) = self.register(data.tsn, data.placement.immediate, data.payload.len(), min_rtt, now)
+        else {
             return Ok(());
         };
         let piece = Piece {
@@ -119,6 +120,10 @@ impl Receiver {
     }
 
     fn insert(&mut self, piece: Piece<'_>) -> Result<(), Violation> {
+        // In order it is always taken, so that messages can end; but never without bound.
+        if self.held() > 2 * (self.window.size() + self.allowance) + SLACK {
+            return Err(Violation::TooMuch);
+        }
         let Self { reassembly, messages, message_bytes, .. } = self;
         reassembly.insert(piece, &mut |message| {
             *message_bytes += message.payload.len();

@@ -41,7 +41,11 @@ pub(crate) fn data_key(tsn: Tsn) -> u128 {
 
 pub(crate) fn i_data_key(stream: u16, unordered: bool, mid: u32, fsn: u32) -> u128 {
     // The top bit keeps the two kinds apart.
-    1 << 127 | u128::from(stream) << 66 | u128::from(unordered) << 65 | u128::from(mid) << 32 | u128::from(fsn)
+    1 << 127
+        | u128::from(stream) << 66
+        | u128::from(unordered) << 65
+        | u128::from(mid) << 32
+        | u128::from(fsn)
 }
 
 #[derive(Debug)]
@@ -74,8 +78,10 @@ struct Stream {
 pub(crate) enum Violation {
     #[error("a message larger than agreed")]
     TooLarge,
-    #[error("a fragment that continues nothing")]
+    #[error("a fragment in the wrong stream")]
     Misplaced,
+    #[error("more than the window allows")]
+    TooMuch,
 }
 
 #[derive(Debug)]
@@ -112,7 +118,11 @@ impl Reassembly {
         self.held
     }
 
-    pub(crate) fn insert(&mut self, piece: Piece<'_>, out: &mut impl FnMut(Message)) -> Result<(), Violation> {
+    pub(crate) fn insert(
+        &mut self,
+        piece: Piece<'_>,
+        out: &mut impl FnMut(Message),
+    ) -> Result<(), Violation> {
         let placement = piece.placement;
         if placement.first && placement.last {
             if piece.payload.len() > self.max_message_size {
@@ -124,7 +134,8 @@ impl Reassembly {
             return Ok(());
         }
         let assembly = if placement.first {
-            let mut payload = BytesMut::with_capacity(self.usual_len.clamp(piece.payload.len(), MESSAGE_RESERVE));
+            let mut payload =
+                BytesMut::with_capacity(self.usual_len.clamp(piece.payload.len(), MESSAGE_RESERVE));
             payload.extend_from_slice(piece.payload);
             self.held += piece.payload.len();
             Assembly {
@@ -284,7 +295,9 @@ impl Stream {
     /// Delivers what is in order now; returns the bytes no longer held.
     fn deliver_early(&mut self, interleaved: bool, out: &mut impl FnMut(Message)) -> usize {
         let mut freed = 0;
-        while let Some(message) = (!self.early.is_empty()).then(|| self.early.remove(&self.next_mid)).flatten() {
+        while let Some(message) =
+            (!self.early.is_empty()).then(|| self.early.remove(&self.next_mid)).flatten()
+        {
             freed += message.payload.len() + OVERHEAD;
             self.next_mid = after(self.next_mid, interleaved);
             out(message);

@@ -114,7 +114,9 @@ impl Sender {
         }
         self.burst_left = self.max_burst.unwrap_or(u32::MAX);
         match self.recovery {
-            Recovery::Time => self.look_again = self.board.detect_by_time(now, self.reordering_window(), &mut outcome),
+            Recovery::Time => {
+                self.look_again = self.board.detect_by_time(now, self.reordering_window(), &mut outcome)
+            }
             Recovery::Counting => {
                 if let Some(newest) = outcome.newest {
                     self.board.detect_by_counting(newest.tsn, &mut outcome);
@@ -275,7 +277,8 @@ impl Sender {
             }
             let least = if wrote == 0 && room >= LEAST_FRAGMENT + 512 { 1 } else { LEAST_FRAGMENT };
             let payload_room = left - header;
-            if self.streams.is_empty() || !self.streams.fits(payload_room, least) || self.stalled && wrote > 0 {
+            if self.streams.is_empty() || !self.streams.fits(payload_room, least) || self.stalled && wrote > 0
+            {
                 break;
             }
             // Gap blocks reach 65,535 TSNs ahead (RFC 9260 §3.3.4); beyond, nothing could be acknowledged.
@@ -322,8 +325,15 @@ impl Sender {
             let ppid_or_fsn = if placement.first { fragment.ppid } else { fragment.fsn };
             IData { placement, tsn: tsn.wire(), stream, mid: fragment.mid, ppid_or_fsn, payload }.write(out);
         } else {
-            Data { placement, tsn: tsn.wire(), stream, ssn: fragment.mid as u16, ppid: fragment.ppid, payload }
-                .write(out);
+            Data {
+                placement,
+                tsn: tsn.wire(),
+                stream,
+                ssn: fragment.mid as u16,
+                ppid: fragment.ppid,
+                payload,
+            }
+            .write(out);
         }
     }
 
@@ -343,7 +353,9 @@ impl Sender {
         if self.board.in_flight() == 0 {
             self.burst_left = self.max_burst.unwrap_or(u32::MAX);
         }
-        if self.burst_left == 0 || (self.board.in_flight() >= self.control.window() && self.board.in_flight() > 0) {
+        if self.burst_left == 0
+            || (self.board.in_flight() >= self.control.window() && self.board.in_flight() > 0)
+        {
             self.pacer.unblock(); // a SACK wakes us, not the clock
             return false;
         }

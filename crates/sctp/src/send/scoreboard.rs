@@ -76,6 +76,12 @@ pub(crate) struct Transmission {
     live: bool,
 }
 
+/// Stream, unordered, message: given up to there.
+type Skipped = (u16, bool, u32);
+
+/// Browsers write 20 gap blocks at most; a SACK with fewer was not cut short.
+const FEWEST_BLOCKS: usize = 20;
+
 /// What a SACK, or the clock, changed.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
@@ -107,6 +113,11 @@ pub(crate) struct Scoreboard {
     first_sent_at: Time,
     /// The transmission sent last among all acknowledged ones: number, round trip.
     rack: Option<(u64, Time, Duration)>,
+    min_rtt: Option<Duration>,
+    /// The last TSN that the latest SACK could speak of, if it had to stop somewhere.
+    horizon: Option<Tsn>,
+    /// With a horizon all transmissions are looked at; not before this moment again.
+    look_through_at: Time,
     /// Until this much was delivered, samples show the application's rate, not the path's.
     app_limited_until: u64,
     /// Highest cumulative TSN that abandoned fragments allow (RFC 3758 §3.5).
@@ -128,6 +139,9 @@ impl Scoreboard {
             delivered_at: Time::ZERO,
             first_sent_at: Time::ZERO,
             rack: None,
+            min_rtt: None,
+            horizon: None,
+            look_through_at: Time::ZERO,
             app_limited_until: 0,
             abandoned: 0,
         }
@@ -167,7 +181,13 @@ impl Scoreboard {
     /// Takes a new fragment, about to be sent.
     pub(crate) fn send_new(&mut self, fragment: Fragment, size: u32, now: Time) -> Tsn {
         let tsn = self.next_tsn();
-        self.entries.push_back(Entry { fragment, fate: Fate::Lost, transmissions: 0, misses: 0, counted: false });
+        self.entries.push_back(Entry {
+            fragment,
+            fate: Fate::Lost,
+            transmissions: 0,
+            misses: 0,
+            counted: false,
+        });
         self.transmit(tsn, size, now);
         tsn
     }
@@ -244,7 +264,13 @@ impl Scoreboard {
     }
 
     /// Takes a SACK; `None` if it acknowledges what was never sent or is older than another.
-    pub(crate) fn handle_sack(&mut self, sack: &Sack<'_>, now: Time, min_rtt: Option<Duration>) -> Option<Outcome> {
+    pub(crate) fn handle_sack(
+        &mut self,
+        sack: &Sack<'_>,
+        now: Time,
+        min_rtt: Option<Duration>,
+    ) -> Option<Outcome> {
+        self.min_rtt = min_rtt;
         let cumulative = self.cumulative().near(sack.cumulative);
         if cumulative < self.cumulative() || cumulative >= self.next_tsn() {
             return None;
@@ -263,6 +289,10 @@ impl Scoreboard {
                 }
             });
         }
+        // A SACK with no room for more blocks, or of a peer that writes no more, says nothing about what follows.
+        let last = sack.gaps().last().map_or(0, |gap| gap.last);
+        let cut_short = sack.gaps().len() >= FEWEST_BLOCKS;
+        self.horizon = cut_short.then_some(Tsn(cumulative.0 + u64::from(last)));
         sacked.remove_to(cumulative.0);
         self.sacked = sacked;
         while self.base <= cumulative {
@@ -274,11 +304,8 @@ impl Scoreboard {
 
         if let Some(newest) = outcome.newest {
             let rtt = now.since(newest.sent_at);
-            // An answer to the first sending, not to the second (RFC 8985 §6.2 step 2).
-            let ambiguous = newest.again && min_rtt.is_some_and(|min| rtt < min);
-            let number = newest.number;
-            if !ambiguous && self.rack.is_none_or(|(best, ..)| number >= best) {
-                self.rack = Some((number, newest.sent_at, rtt));
+            if self.rack.is_none_or(|(best, ..)| newest.number >= best) {
+                self.rack = Some((newest.number, newest.sent_at, rtt));
             }
             self.first_sent_at = newest.sent_at;
         }
@@ -300,7 +327,11 @@ impl Scoreboard {
                 outcome.acked += size;
                 self.delivered += size;
                 self.delivered_at = now;
-                if outcome.newest.is_none_or(|best| best.number < transmission.number) {
+                // An answer to the first sending, not to the second (RFC 8985 §6.2 step 2): tells no time.
+                let ambiguous = transmission.again
+                    && self.min_rtt.is_some_and(|min| now.since(transmission.sent_at) < min);
+                outcome.spurious += u32::from(ambiguous);
+                if !ambiguous && outcome.newest.is_none_or(|best| best.number < transmission.number) {
                     outcome.newest = Some(transmission);
                 }
                 self.entries[at].fate = Fate::Acked;
@@ -340,8 +371,16 @@ impl Scoreboard {
 
     /// Loss by time ([RFC 8985 §6.2 step 5](https://www.rfc-editor.org/rfc/rfc8985#section-6.2)): what was sent
     /// before something that arrived, and a round trip and `reordering` ago. Returns when to look again.
-    pub(crate) fn detect_by_time(&mut self, now: Time, reordering: Duration, outcome: &mut Outcome) -> Option<Time> {
+    pub(crate) fn detect_by_time(
+        &mut self,
+        now: Time,
+        reordering: Duration,
+        outcome: &mut Outcome,
+    ) -> Option<Time> {
         let (number, _, rtt) = self.rack?;
+        if let Some(horizon) = self.horizon {
+            return self.detect_within(horizon, now, rtt + reordering, outcome);
+        }
         loop {
             let front = self.log.front()?;
             if front.live {
@@ -357,6 +396,39 @@ impl Scoreboard {
             self.log.pop_front();
             self.log_base += 1;
         }
+    }
+
+    /// Loss by time among what the peer could report. The rest waits for a SACK that reaches it, so the front of the
+    /// log may be stuck: all of it is looked at, sixteen times a round trip.
+    fn detect_within(
+        &mut self,
+        horizon: Tsn,
+        now: Time,
+        after: Duration,
+        outcome: &mut Outcome,
+    ) -> Option<Time> {
+        let (number, _, rtt) = self.rack?;
+        if now < self.look_through_at {
+            return Some(self.look_through_at);
+        }
+        self.look_through_at = now + rtt / 16;
+        let mut next = None;
+        for at in 0..self.log.len() {
+            let transmission = &self.log[at];
+            if transmission.number >= number {
+                break;
+            }
+            if !transmission.live || transmission.tsn > horizon {
+                continue;
+            }
+            if transmission.sent_at + after > now {
+                next = Some(self.look_through_at.max(transmission.sent_at + after));
+                break;
+            }
+            self.lose(at, outcome);
+        }
+        self.trim_log();
+        next
     }
 
     /// Loss by counting ([RFC 9260 §7.2.4](https://www.rfc-editor.org/rfc/rfc9260#section-7.2.4)): three SACKs
@@ -445,11 +517,11 @@ impl Scoreboard {
 
     /// The TSN up to which nothing will be sent again, and what is skipped: stream, unordered, message
     /// ([RFC 3758 §3.5](https://www.rfc-editor.org/rfc/rfc3758#section-3.5), rule C1 to C3).
-    pub(crate) fn forward_point(&self) -> Option<(Tsn, Vec<(u16, bool, u32)>)> {
+    pub(crate) fn forward_point(&self) -> Option<(Tsn, Vec<Skipped>)> {
         if self.abandoned == 0 || self.entries.front()?.fate != Fate::Abandoned {
             return None;
         }
-        let mut skipped: Vec<(u16, bool, u32)> = Vec::new();
+        let mut skipped: Vec<Skipped> = Vec::new();
         let mut point = self.base.previous();
         for entry in &self.entries {
             match entry.fate {

@@ -107,7 +107,11 @@ impl Streams {
         let stream = self.streams.get_mut(&id).expect("ready streams exist");
         let message = stream.queue.front().expect("ready streams have a message");
         let cut = stream.cut.get_or_insert_with(|| {
-            let next = if message.unordered && interleave { &mut stream.next_unordered } else { &mut stream.next_ordered };
+            let next = if message.unordered && interleave {
+                &mut stream.next_unordered
+            } else {
+                &mut stream.next_ordered
+            };
             let mid = *next;
             // Unordered DATA has no sequence number of its own (RFC 9260 §3.3.1).
             if interleave || !message.unordered {
@@ -157,7 +161,8 @@ impl Streams {
 
     /// Drops what was not cut yet of the message with this id (it was given up).
     pub(crate) fn give_up(&mut self, message: u64) -> bool {
-        let Some(at) = self.ready.iter().position(|id| self.streams[id].cut.is_some_and(|cut| cut.id == message))
+        let Some(at) =
+            self.ready.iter().position(|id| self.streams[id].cut.is_some_and(|cut| cut.id == message))
         else {
             return false;
         };

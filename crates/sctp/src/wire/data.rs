@@ -31,7 +31,12 @@ pub struct Placement {
 
 impl Placement {
     pub(crate) const fn from_flags(flags: u8) -> Self {
-        Self { immediate: flags & 8 != 0, unordered: flags & 4 != 0, first: flags & 2 != 0, last: flags & 1 != 0 }
+        Self {
+            immediate: flags & 8 != 0,
+            unordered: flags & 4 != 0,
+            first: flags & 2 != 0,
+            last: flags & 1 != 0,
+        }
     }
 
     pub(crate) const fn flags(self) -> u8 {

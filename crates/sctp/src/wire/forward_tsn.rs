@@ -24,9 +24,8 @@ impl<'a> ForwardTsn<'a> {
 
     /// Stream and the last sequence number given up in it.
     pub fn skipped(&self) -> impl Iterator<Item = (u16, u16)> + use<'a> {
-        let pair = |pair: &[u8]| {
-            (u16::from_be_bytes([pair[0], pair[1]]), u16::from_be_bytes([pair[2], pair[3]]))
-        };
+        let pair =
+            |pair: &[u8]| (u16::from_be_bytes([pair[0], pair[1]]), u16::from_be_bytes([pair[2], pair[3]]));
         self.skipped.chunks_exact(4).map(pair)
     }
 

@@ -46,7 +46,8 @@ impl<'a> Packet<'a> {
         if !(stated == 0 && zero_is_fine) && stated != checksum(bytes) {
             return Err(Malformed("checksum"));
         }
-        let header = Header { source: u16_at(head, 0)?, destination: u16_at(head, 2)?, tag: u32_at(head, 4)? };
+        let header =
+            Header { source: u16_at(head, 0)?, destination: u16_at(head, 2)?, tag: u32_at(head, 4)? };
         Ok(Self { header, chunks })
     }
 

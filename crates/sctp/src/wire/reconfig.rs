@@ -48,12 +48,26 @@ impl ResetResult {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReconfigParam<'a> {
     /// "I will send no more on these; my last TSN was that."
-    Outgoing { request: u32, response: u32, last_tsn: u32, reset: Reset<'a> },
+    Outgoing {
+        request: u32,
+        response: u32,
+        last_tsn: u32,
+        reset: Reset<'a>,
+    },
     /// "Please reset these of yours."
-    Incoming { request: u32, reset: Reset<'a> },
-    Response { request: u32, result: ResetResult },
+    Incoming {
+        request: u32,
+        reset: Reset<'a>,
+    },
+    Response {
+        request: u32,
+        result: ResetResult,
+    },
     /// Adding streams, resetting TSNs: we do neither.
-    Other { kind: u16, request: u32 },
+    Other {
+        kind: u16,
+        request: u32,
+    },
 }
 
 impl<'a> Reconfig<'a> {

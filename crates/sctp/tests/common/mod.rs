@@ -4,6 +4,8 @@ use std::{collections::VecDeque, time::Duration};
 use beeline_sctp::{Association, ChannelConfig, Config, Entropy, Event, Time};
 use bytes::Bytes;
 
+type Damage = dyn FnMut(u64, &mut Vec<u8>);
+
 pub(crate) struct Pair {
     pub(crate) ends: [Association; 2],
     pub(crate) events: [Vec<Event>; 2],
@@ -14,13 +16,14 @@ pub(crate) struct Pair {
     /// Decides by number and direction whether a packet is lost.
     pub(crate) lose: Box<dyn FnMut(u64, usize) -> bool>,
     /// Touches a packet on its way.
-    pub(crate) damage: Box<dyn FnMut(u64, &mut Vec<u8>)>,
+    pub(crate) damage: Box<Damage>,
     count: u64,
 }
 
 impl Pair {
     pub(crate) fn new(a: Config, b: Config) -> Self {
-        let entropy = |n: u8| Entropy(std::array::from_fn(|at| n.wrapping_mul(37).wrapping_add(at as u8 * 11)));
+        let entropy =
+            |n: u8| Entropy(std::array::from_fn(|at| n.wrapping_mul(37).wrapping_add(at as u8 * 11)));
         Self {
             ends: [Association::new(a, entropy(1)), Association::new(b, entropy(2))],
             events: [Vec::new(), Vec::new()],
@@ -47,13 +50,13 @@ impl Pair {
     pub(crate) fn with_channel(a: Config, b: Config, config: ChannelConfig) -> Self {
         let mut pair = Self::established(a, b);
         for end in &mut pair.ends {
-            end.open_negotiated(0, config.clone()).unwrap();
+            end.open_negotiated(0, config.clone()).expect("it is open");
         }
         pair
     }
 
     pub(crate) fn send(&mut self, end: usize, payload: impl Into<Bytes>) {
-        self.ends[end].send(0, false, payload.into(), self.now).unwrap();
+        self.ends[end].send(0, false, payload.into(), self.now).expect("the channel is open");
     }
 
     fn settle(&mut self, end: usize) {

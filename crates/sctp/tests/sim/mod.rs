@@ -4,11 +4,7 @@
 //!  senders ──> [drop-tail queue | rate] ──half a round trip, loss──> receivers
 //!     └──<──────────────half a round trip, loss─────────────<──┘
 //! ```
-use std::{
-    cmp::Reverse,
-    collections::BinaryHeap,
-    time::Duration,
-};
+use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use beeline_sctp::{Association, Config, Entropy, Event, Time};
 use bytes::Bytes;
@@ -154,7 +150,7 @@ impl World {
             if now >= end {
                 break;
             }
-            let Entry { what, flow, end } = self.entries[slot].take().unwrap();
+            let Entry { what, flow, end } = self.entries[slot].take().expect("an entry is taken once");
             self.free.push(slot);
             match what {
                 What::Deliver(packet) => {
@@ -190,8 +186,7 @@ impl World {
         let association = &mut this.ends[end];
         while let Some(event) = association.poll_event() {
             match event {
-                Event::Established if end == 0 => association.open_negotiated(0, Default::default()).unwrap(),
-                Event::Established => association.open_negotiated(0, Default::default()).unwrap(),
+                Event::Established => association.open_negotiated(0, Default::default()).expect("it is open"),
                 Event::Message { payload, .. } => this.received += payload.len() as u64,
                 Event::Closed(reason) => panic!("flow {flow} end {end} closed at {now:?}: {reason}"),
                 _ => {}
@@ -199,7 +194,7 @@ impl World {
         }
         if end == 0 && association.is_established() {
             while association.buffered(0) < 4 * MESSAGE {
-                association.send(0, false, message.clone(), now).unwrap();
+                association.send(0, false, message.clone(), now).expect("the channel is open");
             }
         }
         loop {
@@ -211,7 +206,7 @@ impl World {
                 break;
             }
             if end == 0 && association.buffered(0) < 2 * MESSAGE && association.is_established() {
-                association.send(0, false, message.clone(), now).unwrap();
+                association.send(0, false, message.clone(), now).expect("the channel is open");
             }
             self.carry(packet, flow, end, now);
         }
