@@ -128,7 +128,13 @@ impl Sender {
         self.give_up(now);
         self.forward_due |= self.board.forward_point().is_some();
         if news || outcome.lost > 0 {
+            let running = self.timeout_at;
             self.set_timers(now);
+            // RFC 9260 §6.3.2 R3: who counts resends a TSN once and has only this timer for the second time, so it
+            // runs on until the earliest TSN is acknowledged. By time, each loss is found again.
+            if self.recovery == Recovery::Counting && !outcome.cumulative_moved && self.timeout_at.is_some() {
+                self.timeout_at = running.or(self.timeout_at);
+            }
         }
     }
 
@@ -312,7 +318,10 @@ impl Sender {
             self.board.app_limited();
         }
         self.control.handle_sent(now, before, app_limited);
-        if self.timeout_at.is_none() || before == 0 || (self.probe_at.is_none() && !self.probed) {
+        if self.timeout_at.is_none()
+            || before == 0
+            || (self.recovery == Recovery::Time && self.probe_at.is_none() && !self.probed)
+        {
             self.set_timers(now);
         }
     }
