@@ -83,6 +83,8 @@ pub(super) struct Bbr {
     smoothed_rtt: Duration,
     round: Round,
     losses: Losses,
+    /// No round ended in this state yet.
+    fresh: bool,
     /// At the last verdict.
     queue_seen: bool,
     delivered: u64,
@@ -113,6 +115,7 @@ impl Bbr {
             smoothed_rtt: Duration::ZERO,
             round: Round::default(),
             losses: Losses::default(),
+            fresh: true,
             queue_seen: false,
             delivered: 0,
             full_rate: 0,
@@ -144,6 +147,7 @@ impl Bbr {
     fn enter(&mut self, state: State) {
         tracing::trace!(from = ?self.state, to = ?state, "congestion");
         self.state = state;
+        self.fresh = true;
         // What a probe lost says nothing of what follows it.
         self.losses = Losses { delivered_before: self.delivered, ..Losses::default() };
     }
@@ -204,6 +208,11 @@ impl Bbr {
     fn was_congested(&mut self, delivered: u64) -> bool {
         let delivered_then = (delivered - self.losses.delivered_before) as f64;
         let lost = self.losses.lost as f64;
+        // The first round in a phase acknowledges what the phase before sent, through its queue.
+        if std::mem::take(&mut self.fresh) && matches!(self.state, State::Cruise { .. }) {
+            self.losses = Losses { delivered_before: delivered, ..Losses::default() };
+            return false;
+        }
         // Few packets make no statistics: at 3 %, one round of twenty in seven loses two or more.
         if lost + delivered_then < (SAMPLE_PACKETS * self.packet) as f64 {
             return false;

@@ -114,6 +114,8 @@ pub(crate) struct Scoreboard {
     /// The transmission sent last among all acknowledged ones: number, round trip.
     rack: Option<(u64, Time, Duration)>,
     min_rtt: Option<Duration>,
+    /// The most gap blocks a SACK had: with as many, it may have had to stop.
+    most_blocks: usize,
     /// The last TSN that the latest SACK could speak of, if it had to stop somewhere.
     horizon: Option<Tsn>,
     /// With a horizon all transmissions are looked at; not before this moment again.
@@ -140,6 +142,7 @@ impl Scoreboard {
             first_sent_at: Time::ZERO,
             rack: None,
             min_rtt: None,
+            most_blocks: 0,
             horizon: None,
             look_through_at: Time::ZERO,
             app_limited_until: 0,
@@ -291,7 +294,8 @@ impl Scoreboard {
         }
         // A SACK with no room for more blocks, or of a peer that writes no more, says nothing about what follows.
         let last = sack.gaps().last().map_or(0, |gap| gap.last);
-        let cut_short = sack.gaps().len() >= FEWEST_BLOCKS;
+        self.most_blocks = self.most_blocks.max(sack.gaps().len()).max(FEWEST_BLOCKS);
+        let cut_short = sack.gaps().len() >= self.most_blocks;
         self.horizon = cut_short.then_some(Tsn(cumulative.0 + u64::from(last)));
         sacked.remove_to(cumulative.0);
         self.sacked = sacked;
