@@ -310,7 +310,7 @@ impl Bbr {
                     // As fast as the window would double in a few rounds, if nothing is lost (draft §5.3.3.6).
                     self.inflight_hi += ack.acked as f64 * f64::from(1 << rounds.min(4)) / 16.0;
                 }
-                let queue = in_flight >= 1.25 * self.bdp(self.max_rate()) + self.extra() / 2.0;
+                let queue = in_flight >= 1.25 * self.bdp(self.max_rate()) + 3.0 * self.packet as f64;
                 if ack.now.since(since) >= min_rtt && (queue || rounds >= 8) {
                     self.enter_down();
                 }
