@@ -1,0 +1,89 @@
+//! Prints the share of the link that associations use, over a grid of paths, in virtual time.
+//!
+//! ```text
+//! cargo run --release -p beeline-sctp --example sim -- [--short] [--fair] [--only ours-ours] [--mbit 100] [--rtt 50]
+//! ```
+#[path = "../tests/sim/mod.rs"]
+mod sim;
+
+use std::time::Duration;
+
+use beeline_sctp::{Config, Congestion, ReceiveWindow, Time};
+use sim::{Path, World, alone};
+
+fn argument<T: std::str::FromStr>(name: &str) -> Option<T> {
+    let mut args = std::env::args().skip_while(|arg| arg != name);
+    args.nth(1)?.parse().ok()
+}
+
+fn flag(name: &str) -> bool {
+    std::env::args().any(|arg| arg == name)
+}
+
+fn main() {
+    if flag("--fair") {
+        return fairness();
+    }
+    let short = flag("--short");
+    let only: Option<String> = argument("--only");
+    let mbits: &[f64] = if short { &[20.0, 100.0] } else { &[20.0, 100.0, 1000.0] };
+    let rtts: &[u64] = if short { &[2, 50, 300] } else { &[2, 20, 50, 100, 300] };
+    let losses: &[f64] = if short { &[0.0, 0.01, 0.03] } else { &[0.0, 0.001, 0.01, 0.03] };
+    let queues: &[f64] = &[0.3, 1.0, 4.0];
+    let (ours, stock) = (Config::default, Config::stock_browser);
+    let window: Option<usize> = argument("--window");
+    let ours_receiving =
+        || Config { receive_window: window.map_or(ours().receive_window, ReceiveWindow::Fixed), ..ours() };
+    println!(
+        "{:>6} {:>5} {:>6} {:>5} | ours-ours  ours-stock stock-ours stock-stock",
+        "Mbit/s", "ms", "loss", "queue"
+    );
+    for &mbit in mbits.iter().filter(|&&m| argument("--mbit").is_none_or(|only: f64| m == only)) {
+        for &rtt in rtts.iter().filter(|&&r| argument("--rtt").is_none_or(|only: u64| r == only)) {
+            for &loss in losses.iter().filter(|&&l| argument("--loss").is_none_or(|only: f64| l == only)) {
+                for &queue in queues {
+                    let path = Path { mbit, rtt: Duration::from_millis(rtt), loss, queue };
+                    let lasts = argument("--seconds").unwrap_or((rtt as f64 * 0.1).clamp(8.0, 30.0));
+                    let lasts = Duration::from_secs_f64(lasts);
+                    let cell = |name: &str, sender: Config, receiver: Config| {
+                        if only.as_deref().is_some_and(|only| only != name) {
+                            return "     -     ".to_owned();
+                        }
+                        let report = alone(path, sender, receiver, lasts, 1);
+                        let dropped = report.dropped as f64 / report.packets.max(1) as f64;
+                        format!("{:.3} {:4.1}%", report.share, 100.0 * dropped)
+                    };
+                    let row = [
+                        cell("ours-ours", ours(), ours()),
+                        cell("ours-stock", ours(), stock()),
+                        cell("stock-ours", stock(), ours_receiving()),
+                        cell("stock-stock", stock(), stock()),
+                    ];
+                    println!("{mbit:>6} {rtt:>5} {:>5}% {queue:>5} | {}", loss * 100.0, row.join(" "));
+                }
+            }
+        }
+    }
+}
+
+/// Beside one CUBIC flow, beside another of its kind, and alone: after 30 s.
+fn fairness() {
+    println!("  ms queue | ours beside CUBIC | ours beside ours | alone: queueing, in round trips");
+    for rtt in [20, 50, 100] {
+        for queue in [1.0, 4.0] {
+            let path = Path { mbit: 100.0, rtt: Duration::from_millis(rtt), loss: 0.0, queue };
+            let pair = |second: Congestion| {
+                let mut world = World::new(path, 1);
+                world.add_flow(Config::default(), Config::default(), Time::ZERO);
+                let config = Config { congestion: second, ..Config::default() };
+                world.add_flow(config, Config::default(), Time::ZERO + Duration::from_millis(500));
+                let reports = world.run(Duration::from_secs(60));
+                format!("{:.2} {:.2}", reports[0].share, reports[1].share)
+            };
+            let alone = alone(path, Config::default(), Config::default(), Duration::from_secs(60), 1);
+            let queueing = alone.queueing.as_secs_f64() / path.rtt.as_secs_f64();
+            let (cubic, same) = (pair(Congestion::Cubic), pair(Congestion::Bbr));
+            println!("{rtt:>4} {queue:>5} | {cubic:>17} | {same:>16} | {queueing:.2} ({:.2})", alone.share);
+        }
+    }
+}
