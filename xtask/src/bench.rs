@@ -10,7 +10,12 @@ pub(crate) fn bench(name: &str, options: &[&str]) -> Result<()> {
     match name {
         "browser" => install::for_tests()?,
         "native" => install::debian(install::NETCAT)?,
-        _ => bail!("no such measurement: {name}\nhint: browser or native"),
+        "sim" => {
+            let mut command =
+                cargo(["run", "--quiet", "--release", "-p", "beeline-sctp", "--example", "sim", "--"]);
+            return step("bench sim", command.args(options));
+        }
+        _ => bail!("no such measurement: {name}\nhint: browser, native or sim"),
     }
     run(name, options)
 }

@@ -36,6 +36,12 @@ const RULES: &[Rule] = &[
         never: &["beeline-server", "beeline-peer", "beeline-web", "beeline"],
         because: "core is below everything",
     },
+    Rule { package: "beeline-sctp", never: OUTSIDE_WORLD, because: "the engine does no input or output" },
+    Rule {
+        package: "beeline-sctp",
+        never: &["beeline-core", "beeline-peer", "beeline-server", "beeline-web", "beeline"],
+        because: "the engine is useful by itself",
+    },
     Rule {
         package: "beeline-server",
         never: &["beeline-peer", "beeline-web", "beeline"],
