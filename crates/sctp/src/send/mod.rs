@@ -166,7 +166,7 @@ impl Sender {
 
     fn tell_control(&mut self, outcome: &Outcome, rtt: Option<Duration>, in_flight_before: u64, now: Time) {
         if let Some(lost) = outcome.lost_newest {
-            self.control.handle_loss(&Loss { now, sent_at: lost.sent_at });
+            self.control.handle_loss(&Loss { now, sent_at: lost.sent_at, in_flight: lost.in_flight });
         }
         if outcome.acked == 0 && outcome.lost == 0 {
             return;
