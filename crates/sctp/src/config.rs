@@ -88,7 +88,7 @@ impl Default for Config {
             rto_max: Duration::from_secs(8),
             ack_delay: Duration::from_millis(20),
             max_gap_blocks: usize::MAX,
-            receive_window: ReceiveWindow::Adaptive { initial: 64 << 10, max: 192 << 20 },
+            receive_window: ReceiveWindow::Adaptive { initial: 32 << 10, max: 192 << 20 },
             max_retransmissions: 10,
             heartbeat: Duration::from_secs(15),
             paced: true,

@@ -18,6 +18,10 @@ impl Ranges {
         self.0.iter().copied()
     }
 
+    pub(crate) fn last(&self) -> Option<(u64, u64)> {
+        self.0.back().copied()
+    }
+
     pub(crate) fn first(&self) -> Option<(u64, u64)> {
         self.0.front().copied()
     }

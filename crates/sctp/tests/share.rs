@@ -8,7 +8,7 @@ use sim::{Path, alone};
 
 fn share(mbit: f64, rtt_ms: u64, loss: f64, queue: f64, sender: Config, receiver: Config) -> f64 {
     let path = Path { mbit, rtt: Duration::from_millis(rtt_ms), loss, queue };
-    alone(path, sender, receiver, Duration::from_secs(10), 1).share
+    alone(path, sender, receiver, Duration::from_secs(if rtt_ms > 100 { 20 } else { 10 }), 1).share
 }
 
 #[test]

@@ -77,7 +77,9 @@ pub(super) fn our_init(config: &Config, tag: u32, initial: Tsn) -> Init {
     }
     let window = match config.receive_window {
         ReceiveWindow::Fixed(size) => size,
-        ReceiveWindow::Adaptive { initial, .. } => initial,
+        // A browser's slow start ends at what we say here, whatever happens later; its first packets are few, and the
+        // first SACK names what is really offered.
+        ReceiveWindow::Adaptive { max, .. } => max,
     };
     Init {
         tag,

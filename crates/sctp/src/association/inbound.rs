@@ -40,6 +40,9 @@ impl Association {
         }
         if data && let Some(receiver) = &mut self.receiver {
             receiver.packet_ended(now);
+            if receiver.take_probe(self.sender.rtt.min(), now) {
+                self.heartbeat_at = Some(now);
+            }
             self.perform_deferred();
         }
         self.progress_shutdown(now);
@@ -137,6 +140,9 @@ impl Association {
         // A peer that makes a moment up only misleads its own path.
         if sent <= now && now.since(sent) <= self.config.rto_max {
             self.sender.rtt.sample(now.since(sent), now);
+            if let Some(receiver) = &mut self.receiver {
+                receiver.probe_answered(now.since(sent), self.sender.rtt.min());
+            }
         }
     }
 

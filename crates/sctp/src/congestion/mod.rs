@@ -5,7 +5,7 @@ mod new_reno;
 
 use std::{fmt::Debug, time::Duration};
 
-use crate::{Config, Congestion, Time};
+use crate::{Config, Congestion, Time, seq::Tsn};
 
 /// A measurement of how fast the path delivers (draft-cheng-iccrg-delivery-rate-estimation).
 #[derive(Debug, Clone, Copy)]
@@ -14,8 +14,6 @@ pub(crate) struct RateSample {
     pub(crate) rate: u64,
     /// All that was delivered when the sample's packet left.
     pub(crate) prior_delivered: u64,
-    /// Bytes in flight when it left.
-    pub(crate) tx_in_flight: u64,
     /// The application had no more to send: the rate is a lower bound.
     pub(crate) app_limited: bool,
 }
@@ -30,6 +28,7 @@ pub(crate) struct Ack {
     pub(crate) delivered: u64,
     pub(crate) in_flight_before: u64,
     pub(crate) in_flight: u64,
+    pub(crate) cumulative: Tsn,
     pub(crate) cumulative_moved: bool,
     /// Of a packet sent once.
     pub(crate) rtt: Option<Duration>,
@@ -45,15 +44,23 @@ pub(crate) struct Loss {
     pub(crate) sent_at: Time,
     /// Bytes in flight when that left.
     pub(crate) in_flight: u64,
+    /// The last TSN sent so far.
+    pub(crate) last_sent: Tsn,
 }
 
 pub(crate) trait CongestionControl: Debug + Send {
+    /// What the peer's INIT offered, bytes.
+    fn handle_peer_window(&mut self, _bytes: u64) {}
     /// A packet left.
     fn handle_sent(&mut self, _now: Time, _in_flight: u64, _app_limited: bool) {}
     fn handle_ack(&mut self, ack: &Ack);
     fn handle_loss(&mut self, loss: &Loss);
     /// Nothing came for a whole retransmission timeout.
     fn handle_timeout(&mut self, now: Time);
+    /// Whether an event of losses is being repaired, for recovery by counting.
+    fn in_recovery(&self) -> bool {
+        false
+    }
     /// Bytes in flight, at most.
     fn window(&self) -> u64;
     /// Bytes a second; `None` to send whatever the window allows.

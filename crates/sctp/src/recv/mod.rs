@@ -165,7 +165,9 @@ impl Receiver {
         let in_order = tsn == self.cumulative.next();
         // Beyond what was offered, only what fills the gap is taken: it is what frees memory.
         let full = self.held() > self.offered.max(self.window.size()) + self.allowance + SLACK;
-        if tsn.0 - self.cumulative.0 > self.max_ahead || (!in_order && (full || self.beyond.len() >= MAX_RANGES)) {
+        if tsn.0 - self.cumulative.0 > self.max_ahead
+            || (!in_order && (full || self.beyond.len() >= MAX_RANGES))
+        {
             self.ack_now = true;
             return None;
         }
@@ -269,6 +271,15 @@ impl Receiver {
         self.window.size().saturating_sub(waiting + self.message_bytes)
     }
 
+    /// Whether a HEARTBEAT should leave now, to learn how long the peer's data waits on its way.
+    pub(crate) fn take_probe(&mut self, min_rtt: Option<Duration>, now: Time) -> bool {
+        self.window.take_probe(min_rtt, now)
+    }
+
+    pub(crate) fn probe_answered(&mut self, rtt: Duration, min_rtt: Option<Duration>) {
+        self.window.probe_answered(rtt, min_rtt);
+    }
+
     pub(crate) fn ack_due(&self, now: Time) -> bool {
         self.ack_now || self.ack_at.is_some_and(|at| at <= now)
     }
@@ -283,7 +294,8 @@ impl Receiver {
         if let Some(delta) = &mut self.delta {
             let blocks = room.saturating_sub(DeltaSack::HEADER) / DeltaSack::BLOCK;
             let cumulative = self.cumulative.0;
-            let offset = |(first, last): (u64, u64)| ((first - cumulative) as u32, (last - cumulative) as u32);
+            let offset =
+                |(first, last): (u64, u64)| ((first - cumulative) as u32, (last - cumulative) as u32);
             let chosen = delta.choose(&self.beyond, blocks).iter().map(|&range| offset(range));
             let twice = self.duplicates.drain(..).len() as u16;
             let window = u32::try_from(self.offered).unwrap_or(u32::MAX);

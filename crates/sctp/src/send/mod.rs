@@ -54,6 +54,8 @@ pub(crate) struct Sender {
     /// Since a timeout, until something is acknowledged: one packet at a time.
     stalled: bool,
     stalled_sent: bool,
+    /// One packet may leave whatever the window (RFC 9260 §7.2.4 rule 3).
+    fast_retransmit: bool,
     forward_due: bool,
     given_up: Vec<u64>,
 }
@@ -80,6 +82,7 @@ impl Sender {
             timeout_at: None,
             stalled: false,
             stalled_sent: false,
+            fast_retransmit: false,
             forward_due: false,
             given_up: Vec::new(),
         }
@@ -87,6 +90,7 @@ impl Sender {
 
     pub(crate) fn set_peer_window(&mut self, window: u32) {
         self.peer_window = window as usize;
+        self.control.handle_peer_window(window.into());
     }
 
     /// Nothing is waiting and nothing is out.
@@ -144,9 +148,9 @@ impl Sender {
                 self.look_again = self.board.detect_by_time(now, self.reordering_window(), &mut outcome)
             }
             Recovery::Counting => {
-                if let Some(newest) = outcome.newest {
-                    self.board.detect_by_counting(newest.tsn, &mut outcome);
-                }
+                let in_recovery = self.control.in_recovery();
+                self.board.detect_by_counting(in_recovery, &mut outcome);
+                self.fast_retransmit |= outcome.lost > 0 && !in_recovery;
             }
         }
         self.tell_control(&outcome, rtt, in_flight_before, now);
@@ -166,7 +170,12 @@ impl Sender {
 
     fn tell_control(&mut self, outcome: &Outcome, rtt: Option<Duration>, in_flight_before: u64, now: Time) {
         if let Some(lost) = outcome.lost_newest {
-            self.control.handle_loss(&Loss { now, sent_at: lost.sent_at, in_flight: lost.in_flight });
+            self.control.handle_loss(&Loss {
+                now,
+                sent_at: lost.sent_at,
+                in_flight: lost.in_flight,
+                last_sent: self.board.next_tsn().previous(),
+            });
         }
         if outcome.acked == 0 && outcome.lost == 0 {
             return;
@@ -178,12 +187,7 @@ impl Sender {
             // Shorter than a round trip is an artefact (delivery-rate-estimation §3.3).
             let valid = !interval.is_zero() && self.rtt.min().is_none_or(|min| interval >= min);
             let rate = if valid { (delivered as f64 / interval.as_secs_f64()) as u64 } else { 0 };
-            RateSample {
-                rate,
-                prior_delivered: sent.delivered,
-                tx_in_flight: sent.in_flight,
-                app_limited: sent.app_limited,
-            }
+            RateSample { rate, prior_delivered: sent.delivered, app_limited: sent.app_limited }
         });
         self.control.handle_ack(&Ack {
             now,
@@ -192,6 +196,7 @@ impl Sender {
             delivered: self.board.delivered,
             in_flight_before,
             in_flight: self.board.in_flight(),
+            cumulative: self.board.cumulative(),
             cumulative_moved: outcome.cumulative_moved,
             rtt,
             smoothed_rtt: self.rtt.smoothed().unwrap_or(Duration::from_millis(100)),
@@ -402,6 +407,9 @@ impl Sender {
             return !self.stalled_sent;
         }
         if self.probed && self.board.peek_lost().is_some() && self.probe_at.is_none() {
+            return true;
+        }
+        if std::mem::take(&mut self.fast_retransmit) && self.board.peek_lost().is_some() {
             return true;
         }
         if self.board.in_flight() == 0 {

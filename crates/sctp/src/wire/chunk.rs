@@ -9,8 +9,8 @@
 //! |                             value ...                         |
 //! ```
 use super::{
-    Abort, CookieAck, CookieEcho, Data, DeltaSack, Error, ForwardTsn, Heartbeat, HeartbeatAck, IData, IForwardTsn, Init,
-    Malformed, Reconfig, Sack, Shutdown, ShutdownAck, ShutdownComplete,
+    Abort, CookieAck, CookieEcho, Data, DeltaSack, Error, ForwardTsn, Heartbeat, HeartbeatAck, IData,
+    IForwardTsn, Init, Malformed, Reconfig, Sack, Shutdown, ShutdownAck, ShutdownComplete,
 };
 
 /// The first byte of a chunk.

@@ -28,7 +28,11 @@ pub(super) enum Verdict {
     /// Too few packets to tell.
     Open,
     /// Nothing but the path's own loss.
-    Clear { queue: bool },
+    /// `standing`: the queue is longer than noise, of a busy machine say, would make it look.
+    Clear {
+        queue: bool,
+        standing: bool,
+    },
     Congested,
 }
 
@@ -74,11 +78,16 @@ impl Losses {
             return Verdict::Open;
         }
         let share = lost / (lost + arrived);
-        let (queue, long) = match (self.min_rtt, min_rtt) {
+        let (queue, long, standing) = match (self.min_rtt, min_rtt) {
             (Some(round), Some(min)) => {
-                (round > min + min / 10 + Duration::from_micros(200), round > min + min / 4)
+                let over = |part: u32, more: Duration| round > min + min / part + more;
+                (
+                    over(10, Duration::from_micros(200)),
+                    over(4, Duration::ZERO),
+                    over(8, Duration::from_millis(3)),
+                )
             }
-            _ => (true, false),
+            _ => (true, false, false),
         };
         self.restart(delivered);
         let own = self.own();
@@ -94,6 +103,6 @@ impl Losses {
                 (self.own_lost, self.own_sent) = (self.own_lost / 2.0, self.own_sent / 2.0);
             }
         }
-        Verdict::Clear { queue }
+        Verdict::Clear { queue, standing }
     }
 }

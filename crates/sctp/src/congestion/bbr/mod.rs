@@ -53,6 +53,8 @@ pub(super) struct Bbr {
     probed_rtt: Option<Duration>,
     /// No round ended in this state yet.
     fresh: bool,
+    /// A queue stood in the last round before the running probe.
+    queue_before: bool,
     delivered: u64,
     cycles: u32,
     window: u64,
@@ -74,6 +76,7 @@ impl Bbr {
             inflight_at_loss: u64::MAX,
             probed_rtt: None,
             fresh: true,
+            queue_before: false,
             delivered: 0,
             cycles: 0,
             window: INITIAL_PACKETS * packet,
@@ -110,7 +113,7 @@ impl Bbr {
         let extra = if self.full { self.model.extra() } else { 0.0 };
         let mut target = self.state.window_gain() * bdp + extra + quantum;
         let cap = match self.state {
-            State::Startup | State::Up { .. } | State::Refill { .. } => self.inflight_hi,
+            State::Startup | State::Up { .. } | State::Refill => self.inflight_hi,
             State::Cruise { .. } => (self.inflight_hi * HEADROOM).min(self.inflight_lo),
             _ => self.inflight_hi.min(self.inflight_lo),
         };

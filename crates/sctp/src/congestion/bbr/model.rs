@@ -54,6 +54,11 @@ impl Model {
         (rate * min_rtt.as_secs_f64()).max((super::MIN_PACKETS * self.packet) as f64)
     }
 
+    /// The rate was shared, and is no longer ours.
+    pub(super) fn limit_rate(&mut self, rate: f64) {
+        self.max_rate = self.max_rate.map(|max| max.min(rate as u64));
+    }
+
     /// A new probing cycle: the one before the last is forgotten.
     pub(super) fn next_cycle(&mut self) {
         self.max_rate = [0, self.max_rate[0]];

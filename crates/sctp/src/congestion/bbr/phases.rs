@@ -9,6 +9,11 @@ use crate::{
 
 const STARTUP_GAIN: f64 = 2.77;
 const DRAIN_GAIN: f64 = 0.5;
+/// What stays after a loss in somebody else's queue.
+const YIELD: f64 = 0.85;
+/// A round with a queue that we do not feed, and in a cycle altogether.
+const LEAVE_ROOM: f64 = 0.94;
+const LEAVE_ROOM_LEAST: f64 = 0.6;
 /// A round.
 const LOWER_BOUNDS_GROW: f64 = 0.05;
 const MIN_RTT_STALE: Duration = Duration::from_secs(5);
@@ -90,6 +95,11 @@ impl Bbr {
     pub(super) fn end_round(&mut self, ack: &Ack, sample: &RateSample) {
         let verdict = self.judge(ack.delivered);
         let congested = verdict == Verdict::Congested;
+        if let Verdict::Clear { queue, .. } = verdict
+            && matches!(self.state, State::Cruise { .. })
+        {
+            self.queue_before = queue;
+        }
         let delivered = (ack.delivered - self.model.round.delivered_before) as f64;
         let max_rate = self.model.max_rate();
         match &mut self.state {
@@ -114,7 +124,7 @@ impl Bbr {
                     self.bound_inflight(delivered);
                     self.enter_down();
                 } else if !sample.app_limited
-                    && self.plateau.round(self.model.round.max_rate as f64, 1.125) >= 2
+                    && self.plateau.round(self.model.round.max_rate as f64, 1.125) >= 1
                     && rounds >= 2
                 {
                     self.enter_down();
@@ -128,7 +138,8 @@ impl Bbr {
                 match verdict {
                     Verdict::Congested => self.yield_some(delivered),
                     // The draft keeps them until the next probe; a wrong verdict would cost seconds.
-                    Verdict::Clear { queue: false } => {
+                    Verdict::Clear { standing: true, .. } => self.leave_room(),
+                    Verdict::Clear { queue: false, .. } => {
                         self.rate_lo *= 1.0 + LOWER_BOUNDS_GROW;
                         self.inflight_lo *= 1.0 + LOWER_BOUNDS_GROW;
                     }
@@ -161,11 +172,19 @@ impl Bbr {
 
     /// Somebody else needs the room (draft §5.5.10.3).
     fn yield_some(&mut self, delivered: f64) {
-        let latest = self.model.round.max_rate as f64;
-        let lo = if self.rate_lo.is_finite() { self.rate_lo } else { self.model.max_rate() };
-        self.rate_lo = latest.max(BETA * lo);
-        let lo = if self.inflight_lo.is_finite() { self.inflight_lo } else { self.window as f64 };
-        self.inflight_lo = delivered.max(BETA * lo).max(self.model.bdp(self.rate_lo));
+        let latest = (self.model.round.max_rate as f64).min(self.bandwidth());
+        let rate = latest * YIELD;
+        self.model.limit_rate(rate);
+        self.rate_lo = rate;
+        self.inflight_lo = (delivered * YIELD).max(self.model.bdp(rate));
+        self.fresh = true;
+    }
+
+    /// A queue stands though we do not feed it: together with somebody we send more than the path carries. As much
+    /// less until the next probe keeps it from overflowing, which would hurt a CUBIC far more than us.
+    fn leave_room(&mut self) {
+        let latest = (self.model.round.max_rate as f64).min(self.rate_lo);
+        self.rate_lo = (latest * LEAVE_ROOM).max(self.model.max_rate() * LEAVE_ROOM_LEAST);
     }
 
     pub(super) fn advance(&mut self, ack: &Ack) {
@@ -191,6 +210,12 @@ impl Bbr {
                 if ack.in_flight_before as f64 >= self.inflight_hi * 0.95 {
                     // As fast as the window would double in a few rounds, if nothing is lost (draft §5.3.3.6).
                     self.inflight_hi += ack.acked as f64 * f64::from(1 << rounds.min(4)) / 16.0;
+                }
+                // A queue that was not there before is ours, and says that the path is full.
+                let queued =
+                    in_flight >= 1.25 * self.model.bdp(self.model.max_rate()) + 3.0 * self.packet as f64;
+                if queued && !self.queue_before && rounds >= 1 {
+                    self.enter_down();
                 }
             }
             State::ProbeRtt { until: None, .. } if in_flight <= 0.5 * bdp + self.floor() => {

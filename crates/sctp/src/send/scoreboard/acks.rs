@@ -90,6 +90,9 @@ impl Scoreboard {
 
     fn acknowledge(&mut self, tsn: Tsn, outcome: &mut Outcome, now: Time) {
         let at = (tsn.0 - self.base.0) as usize;
+        if self.entries[at].fate != Fate::Acked {
+            outcome.highest = outcome.highest.max(Some(tsn));
+        }
         self.acknowledge_at(at, outcome, now);
         self.entries[at].counted = true;
     }

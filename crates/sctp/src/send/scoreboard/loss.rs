@@ -89,16 +89,16 @@ impl Scoreboard {
     }
 
     /// Loss by counting ([RFC 9260 §7.2.4](https://www.rfc-editor.org/rfc/rfc9260#section-7.2.4)): three SACKs
-    /// reported something newer. Walks all up to `highest`; for comparison only.
-    pub(crate) fn detect_by_counting(&mut self, highest: Tsn, outcome: &mut Outcome) {
-        if self.sacked.is_empty() {
-            return;
-        }
+    /// reported something newer. As browsers do it, what was sent again counts again, and in recovery all that the
+    /// SACK leaves out counts once the cumulative TSN moves. Walks all of it; for comparison only.
+    pub(crate) fn detect_by_counting(&mut self, in_recovery: bool, outcome: &mut Outcome) {
+        let Some((_, last)) = self.sacked.last() else { return };
+        let all = in_recovery && outcome.cumulative_moved;
+        let highest = if all { Some(Tsn(last)) } else { outcome.highest };
+        let Some(highest) = highest else { return };
         for tsn in self.base.0..highest.0 {
             let entry = self.entry(Tsn(tsn));
-            if let Fate::InFlight { number } = entry.fate
-                && entry.transmissions == 1
-            {
+            if let Fate::InFlight { number } = entry.fate {
                 entry.misses += 1;
                 if entry.misses >= 3 {
                     self.lose((number - self.log_base) as usize, outcome);

@@ -82,6 +82,8 @@ pub(crate) struct Outcome {
     pub(crate) cumulative_moved: bool,
     /// The transmission sent last among those newly acknowledged.
     pub(crate) newest: Option<Transmission>,
+    /// The highest TSN newly acknowledged.
+    pub(crate) highest: Option<Tsn>,
     pub(crate) lost: u64,
     pub(crate) lost_newest: Option<Transmission>,
     /// Deemed lost, and yet it arrived.
@@ -218,6 +220,7 @@ impl Scoreboard {
         let entry = &mut self.entries[(tsn.0 - self.base.0) as usize];
         entry.fate = Fate::InFlight { number };
         entry.transmissions = entry.transmissions.saturating_add(1);
+        entry.misses = 0;
         let again = entry.transmissions > 1;
         self.in_flight += u64::from(size);
         self.payload_in_flight += entry.fragment.payload.len();
