@@ -225,7 +225,7 @@ impl Sender {
     fn reordering_window(&self) -> Duration {
         let min = self.rtt.min().unwrap_or(Duration::from_millis(10));
         let window = if self.reordering == 0 { min / 32 } else { min / 4 * self.reordering };
-        window.min(self.rtt.smoothed().unwrap_or(min)).max(Duration::from_micros(500))
+        window.min(self.rtt.smoothed().unwrap_or(min)).max(Duration::from_micros(200))
     }
 
     fn give_up(&mut self, now: Time) {
