@@ -157,6 +157,7 @@ impl Association {
             zero_checksum: has(ZERO) && self.config.zero_checksum,
             reconfig: has(RECONFIG),
             forward_tsn: has(FORWARD),
+            paced: has(PACED),
         });
         self.sender.set_peer_window(cookie.window);
         self.sender.interleave = interleave;
