@@ -3,14 +3,21 @@
 //! The page makes the channels, because only a page can make connections. Where the browser can, it gives them to
 //! the worker at once, so that file bytes never visit the page's thread; elsewhere it keeps them and passes on what
 //! they say and are to send.
+use beeline_core::rtc;
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::{JsCast, prelude::Closure};
 use web_sys::{Event, MessageEvent, RtcDataChannel, RtcDataChannelState, RtcDataChannelType};
 
 /// A channel that held more says so when it holds no more than this many bytes.
 ///
-/// Less than what the core gives a channel at a time, so that there is always more to come when it is heard.
-pub(crate) const LOW: u32 = 128 << 10;
+/// Less than what the core gives a channel at a time (1 MiB, of control 256 KiB), or it would never be heard; of file
+/// bytes so much that the line never waits for the next.
+pub(crate) const fn low(channel: rtc::Channel) -> u32 {
+    match channel {
+        rtc::Channel::Control => 64 << 10,
+        rtc::Channel::Data => 512 << 10,
+    }
+}
 
 /// What a channel says.
 pub(crate) enum Happened {
@@ -18,7 +25,7 @@ pub(crate) enum Happened {
     Open,
     /// One message.
     Message(ArrayBuffer),
-    /// It holds no more than [`LOW`] bytes, and did before.
+    /// It holds no more than [`low`] says, and did before.
     Low,
     /// The other side closed: DTLS or SCTP said so.
     Closed,
@@ -32,10 +39,10 @@ pub(crate) struct Channel {
 
 impl Channel {
     /// Listens to a channel; it has not opened yet.
-    pub(crate) fn new(channel: RtcDataChannel, tell: impl Fn(Happened) + Clone + 'static) -> Self {
+    pub(crate) fn new(channel: RtcDataChannel, low: u32, tell: impl Fn(Happened) + Clone + 'static) -> Self {
         // Said on this thread: what was said before a transfer need not have come along.
         channel.set_binary_type(RtcDataChannelType::Arraybuffer);
-        channel.set_buffered_amount_low_threshold(LOW);
+        channel.set_buffered_amount_low_threshold(low);
         let on = |what: fn(Event) -> Happened| {
             let tell = tell.clone();
             Closure::<dyn FnMut(_)>::new(move |event| tell(what(event)))
@@ -46,10 +53,10 @@ impl Channel {
             on(|_| Happened::Low),
             on(|_| Happened::Closed),
         ];
-        let [open, message, low, closed] = handlers.each_ref().map(|h| Some(h.as_ref().unchecked_ref()));
+        let [open, message, lowered, closed] = handlers.each_ref().map(|h| Some(h.as_ref().unchecked_ref()));
         channel.set_onopen(open);
         channel.set_onmessage(message);
-        channel.set_onbufferedamountlow(low);
+        channel.set_onbufferedamountlow(lowered);
         channel.set_onclose(closed);
         Self { channel, _handlers: handlers }
     }
@@ -70,6 +77,11 @@ impl Channel {
     /// Bytes that were sent and have not left.
     pub(crate) fn buffered(&self) -> u32 {
         self.channel.buffered_amount()
+    }
+
+    /// Whether it holds so little that it will not say when it holds less.
+    pub(crate) fn is_low(&self) -> bool {
+        self.channel.buffered_amount() <= self.channel.buffered_amount_low_threshold()
     }
 }
 

@@ -112,7 +112,7 @@ pub(crate) enum ToPage {
     Declined { transfer: u32, message: String },
     /// It stands still, or goes on, by this side's wish or the other's.
     Paused { transfer: u32, paused: bool, here: bool },
-    /// Twice to four times a second while something moves.
+    /// Twice a second while something moves.
     Progress(Progress),
     /// A file is complete.
     FileDone { transfer: u32, path: String, digest: String },

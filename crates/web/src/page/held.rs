@@ -1,8 +1,9 @@
 //! A channel that the browser cannot give to the worker: the page passes on what it says and is to send.
 use crate::{
-    channel::{Channel, Happened, LOW},
+    channel::{self, Channel, Happened},
     messages::{self, Lane, ToWorker},
 };
+use beeline_core::rtc;
 use js_sys::{Array, ArrayBuffer};
 use std::{
     cell::{Cell, RefCell},
@@ -26,18 +27,18 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) fn new(worker: Worker, lane: u8, number: u16, channel: RtcDataChannel) -> Rc<Self> {
+    pub(super) fn new(worker: Worker, lane: u8, kind: rtc::Channel, channel: RtcDataChannel) -> Rc<Self> {
         let held = Rc::new(Self {
             worker,
             lane,
-            number,
+            number: kind.stream(),
             channel: RefCell::new(None),
             sent: Cell::default(),
             reported: Cell::default(),
         });
         let weak = Rc::downgrade(&held);
         let tell = move |happened| weak.upgrade().iter().for_each(|held| held.happened(&happened));
-        held.channel.replace(Some(Channel::new(channel, tell)));
+        held.channel.replace(Some(Channel::new(channel, channel::low(kind), tell)));
         held
     }
 
@@ -45,7 +46,7 @@ impl Held {
         let channel = self.channel.borrow();
         let Some(channel) = channel.as_ref().filter(|channel| channel.send_buffer(bytes)) else { return };
         self.sent.set(self.sent.get() + f64::from(bytes.byte_length()));
-        if channel.buffered() <= LOW && self.sent.get() - self.reported.get() >= REPORT {
+        if channel.is_low() && self.sent.get() - self.reported.get() >= REPORT {
             self.left(channel);
         }
     }

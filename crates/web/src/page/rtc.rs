@@ -120,7 +120,7 @@ impl Lane {
         let made = self.pc.create_data_channel_with_data_channel_dict(channel.label(), &init);
         let given = messages::control(&ToWorker::Channel { lane: self.id, channel: channel.stream() }, &made);
         if self.worker.post_message_with_transfer(&given, &Array::of1(&made)).is_err() {
-            let held = Held::new(self.worker.clone(), self.id, channel.stream(), made);
+            let held = Held::new(self.worker.clone(), self.id, channel, made);
             self.held.borrow_mut().insert(channel.stream(), held);
         }
     }

@@ -4,7 +4,10 @@ use super::{
     driver::{Driver, Machine},
     post_data,
 };
-use crate::channel::{self, Happened, LOW};
+use crate::{
+    browser,
+    channel::{self, Happened, low},
+};
 use beeline_core::rtc::{Channel, LaneId, LaneState, RtcEvent};
 use js_sys::{ArrayBuffer, Uint8Array};
 use std::{
@@ -53,10 +56,9 @@ impl Channels {
     /// To be asked when nothing is to be sent, because what is still to come does not count yet.
     pub(super) fn quiet(&mut self) -> Option<(LaneId, Channel, u64)> {
         self.held.iter_mut().find_map(|(place, held)| {
-            let buffered = if held.sent { held.channel.buffered() } else { return None };
-            (buffered <= LOW).then(|| {
+            (held.sent && held.channel.is_low()).then(|| {
                 held.sent = false;
-                (LaneId(place.0), channel_of(place.1), u64::from(buffered))
+                (LaneId(place.0), channel_of(place.1), u64::from(held.channel.buffered()))
             })
         })
     }
@@ -82,7 +84,8 @@ impl Driver {
                 driver.rtc(RtcEvent::State { lane: LaneId(lane), state: LaneState::Closed });
             }
         };
-        let held = Held { channel: channel::Channel::new(channel.unchecked_into(), tell), sent: false };
+        let channel = channel::Channel::new(channel.unchecked_into(), low(channel_of(stream)), tell);
+        let held = Held { channel, sent: false };
         self.0.borrow_mut().channels.held.insert((lane, stream), held);
     }
 
@@ -122,6 +125,7 @@ impl Driver {
         let mut message = mem::take(&mut machine.scratch);
         message.resize(view.length() as usize, 0);
         view.copy_to(&mut message);
+        browser::release(bytes);
         if let Some(session) = &mut machine.session {
             session.handle_message(LaneId(lane), channel_of(stream), &message, now());
         }
