@@ -164,6 +164,7 @@ impl Association {
             zero_checksum: has(ZERO) && self.config.zero_checksum,
             reconfig: has(RECONFIG),
             forward_tsn: has(FORWARD),
+            paced: has(PACED),
         });
         self.sender.set_peer_window(cookie.window);
         let delta_sacks = has(DELTA) && self.config.delta_sacks;
