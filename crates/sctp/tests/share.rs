@@ -3,8 +3,8 @@ mod sim;
 
 use std::time::Duration;
 
-use beeline_sctp::Config;
-use sim::{Path, alone};
+use beeline_sctp::{Config, Congestion, Time};
+use sim::{Path, World, alone};
 
 fn share(mbit: f64, rtt_ms: u64, loss: f64, queue: f64, sender: Config, receiver: Config) -> f64 {
     let path = Path { mbit, rtt: Duration::from_millis(rtt_ms), loss, queue };
@@ -46,4 +46,29 @@ fn alone_on_a_deep_queue_ours_leaves_it_nearly_empty() {
     let path = Path { mbit: 20.0, rtt: Duration::from_millis(50), loss: 0.0, queue: 4.0 };
     let report = alone(path, Config::default(), Config::default(), Duration::from_secs(20), 1);
     assert!(report.queueing < path.rtt, "{report:?}");
+}
+
+/// Measured with real browsers: fed with a window of megabytes, 0.2 Mbit/s for many seconds on such a line.
+#[test]
+fn a_browser_that_collapses_in_a_browsers_window_does_not_in_ours() {
+    let path = Path { mbit: 20.0, rtt: Duration::from_millis(50), loss: 0.0, queue: 4.0 };
+    let run = |receiver| alone(path, Config::stock_browser(), receiver, Duration::from_secs(8), 1).share;
+
+    let (to_browser, to_us) = (run(Config::stock_browser()), run(Config::default()));
+
+    assert!(to_browser < 0.3, "{to_browser}");
+    assert!(to_us > 0.85, "{to_us}");
+}
+
+#[test]
+fn beside_one_cubic_flow_each_gets_a_quarter() {
+    let path = Path { mbit: 100.0, rtt: Duration::from_millis(50), loss: 0.0, queue: 1.0 };
+    let mut world = World::new(path, 1);
+    world.add_flow(Config::default(), Config::default(), Time::ZERO);
+    let cubic = Config { congestion: Congestion::Cubic, ..Config::default() };
+    world.add_flow(cubic, Config::default(), Time::ZERO + Duration::from_millis(500));
+
+    let reports = world.run(Duration::from_secs(60));
+
+    assert!(reports.iter().all(|report| report.share > 0.25), "{reports:?}");
 }
