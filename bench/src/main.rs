@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! browser   our page, disk to disk with digests     beside a bare data channel of the same two browsers
-//! native    beeline send | receive                  beside nc, between the same two folders
+//! native    beeline send | receive on one cable     beside nc and libdatachannel
+//! wan       beeline send | receive, long and lossy  beside TCP on the same lines
+//! paths     page to page over emulated lines        beside a bare data channel and TCP on the same lines
 //! soak      memory of both ends while files grow    beside the bare channel's
 //! ```
 //!
@@ -13,8 +15,10 @@ mod browser;
 mod native;
 mod options;
 mod page;
+mod paths;
 mod soak;
 mod stats;
+mod wan;
 
 use std::time::Duration;
 
@@ -30,7 +34,9 @@ fn main() -> Result<()> {
     match name.as_str() {
         "browser" => e2e::sealed_program(limit, browser::run(&options)),
         "native" => e2e::sealed_program(limit, native::run(&options)),
+        "paths" => e2e::sealed_program(limit, paths::run(&options)),
+        "wan" => e2e::sealed_program(limit, wan::run(&options)),
         "soak" => e2e::sealed_program(limit, soak::run(&options)),
-        _ => bail!("no such measurement: {name:?}\nhint: browser, native or soak"),
+        _ => bail!("no such measurement: {name:?}\nhint: browser, native, paths, wan or soak"),
     }
 }

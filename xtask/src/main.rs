@@ -30,6 +30,8 @@ usage: cargo xtask TASK
   soak [--mib N,N…]              memory of both ends while files grow
   bench browser [--mib N] [--pairs N] [--json]
   bench native [--mib N] [--runs N] [--json]
+  bench paths [--short] [--full] [--changes] [--company] [--cell MBIT,MS,BDP,PERCENT[,FROM,TO]]… [--runs N] [--json]
+  bench wan [--mib N] [--runs N] [--json]
   bench sim [--short] [--fair] [--mbit M] [--rtt MS] [--loss PERCENT]
   shots                          pictures of the page in target/shots";
 
