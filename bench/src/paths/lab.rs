@@ -111,7 +111,7 @@ impl Lab {
         receiver.until_state("incoming").await?;
         receiver.click("#accept").await?;
         let arrivals = Arrivals::watch(self.joined.line(), length, events, false, async || {
-            receiver.run("return window.brought").await
+            receiver.eval("brought()", vec![]).await?.as_u64().context("a number of bytes")
         })
         .await?;
         self.leave().await?;
