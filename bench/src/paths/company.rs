@@ -1,9 +1,10 @@
 //! Others on the same line: the queue that a call would stand in, and a TCP flow that wants its share.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use e2e::{Pings, Tcp, Way};
 use serde_json::{Value, json};
 
@@ -79,13 +80,19 @@ async fn beside_tcp(lab: &mut Lab, carrier: Carrier, queue: f64, options: &Optio
     let cell = Cell::new(20, 50, queue, 0.0);
     lab.prepare(cell.line()).await?;
     let flow = Rc::new(Tcp::start(&lab.joined, "cubic", None)?);
-    let (other, at_first) = (flow.clone(), Rc::new(std::cell::Cell::new(0)));
-    let first = at_first.clone();
-    let settled: Event = (SETTLED, Box::new(move |_| first.set(other.received())));
-    let arrivals = lab.carry(carrier, &cell, SETTLED + WATCHED, vec![settled]).await?;
-    let tcp =
-        (flow.received() - at_first.get()) as f64 * 8.0 / 1e6 / WATCHED.as_secs_f64() / cell.mbit as f64;
-    let ours = arrivals.mbit(SETTLED, SETTLED + WATCHED) / cell.mbit as f64;
+    let counts = Rc::new(RefCell::new(Vec::new()));
+    let counted = |at| -> Event {
+        let (flow, counts) = (flow.clone(), counts.clone());
+        (at, Box::new(move |_| counts.borrow_mut().push(flow.received())))
+    };
+    let (from, to) = (SETTLED, SETTLED + WATCHED);
+    // A little longer, so that the last count is taken while both still run.
+    let length = to + Duration::from_secs(1);
+    let arrivals = lab.carry(carrier, &cell, length, vec![counted(from), counted(to)]).await?;
+    let counts = counts.take();
+    ensure!(counts.len() == 2, "the browsers took too long to answer");
+    let tcp = (counts[1] - counts[0]) as f64 * 8.0 / 1e6 / WATCHED.as_secs_f64() / cell.mbit as f64;
+    let ours = arrivals.mbit(from, to) / cell.mbit as f64;
     let carrier = format!("{carrier:?}");
     options.say(&format!("{cell}  after 30 s beside a TCP flow: {carrier:7} {ours:4.2}  TCP {tcp:4.2}"));
     Ok(json!({ "cell": cell.json(), "carrier": carrier, "share": ours, "tcp": tcp }))
