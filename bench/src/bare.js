@@ -37,6 +37,8 @@ window.bare = (() => {
       }
       return total;
     },
+    keepSending() { this.send(Infinity).catch(() => {}); }, // until the channel is closed
+    received: () => count,
     receive(total) {
       expected = total;
       if (count >= expected) arrived(count);

@@ -1,7 +1,7 @@
 //! The control: a bare data channel between the same two browsers.
 
 use anyhow::{Result, ensure};
-use e2e::{Browser, Server};
+use e2e::Browser;
 use serde_json::json;
 
 /// An open channel between two pages that do nothing else.
@@ -13,8 +13,8 @@ pub(crate) struct Bare<'a> {
 
 impl<'a> Bare<'a> {
     /// Loads a page without a script of its own (the server's health) in both, and connects them.
-    pub(crate) async fn open(server: &Server, sender: &'a Browser, receiver: &'a Browser) -> Result<Self> {
-        let address = format!("{}/healthz", server.url);
+    pub(crate) async fn open(server: &str, sender: &'a Browser, receiver: &'a Browser) -> Result<Self> {
+        let address = format!("{server}/healthz");
         tokio::try_join!(sender.driver.goto(&address), receiver.driver.goto(&address))?;
         for browser in [sender, receiver] {
             browser.driver.execute(include_str!("bare.js"), vec![]).await?;
@@ -34,6 +34,16 @@ impl<'a> Bare<'a> {
         )?;
         ensure!(sent == received && received == json!(bytes), "sent {sent}, received {received}");
         Ok(())
+    }
+
+    /// Sends until it is closed, and does not wait.
+    pub(crate) async fn keep_sending(&self) -> Result<()> {
+        self.sender.run("bare.keepSending()").await
+    }
+
+    /// Bytes that have arrived so far.
+    pub(crate) async fn received(&self) -> Result<u64> {
+        self.receiver.run("return bare.received()").await
     }
 
     /// Closes the connection.

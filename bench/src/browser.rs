@@ -35,7 +35,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
                 pairs.ours.push(run);
                 (run, roles)
             } else {
-                let bare = Bare::open(&server, &sender, &receiver).await?;
+                let bare = Bare::open(&server.url, &sender, &receiver).await?;
                 let meter = Meter::start(both);
                 bare.carry(bytes).await?;
                 let (run, roles) = meter.stop(bytes);

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! browser   our page, disk to disk with digests     beside a bare data channel of the same two browsers
-//! native    beeline send | receive                  beside nc, between the same two folders
+//! native    beeline send | receive on one cable     beside nc and libdatachannel
+//! wan       beeline send | receive, long and lossy  beside TCP on the same lines
+//! paths     page to page over emulated lines        beside a bare data channel and TCP on the same lines
 //! code      from the choice of a file to the code on the screen
 //! soak      memory of both ends while files grow    beside the bare channel's
 //! ```
@@ -15,8 +17,10 @@ mod code;
 mod native;
 mod options;
 mod page;
+mod paths;
 mod soak;
 mod stats;
+mod wan;
 
 use std::time::Duration;
 
@@ -33,7 +37,9 @@ fn main() -> Result<()> {
         "browser" => e2e::sealed_program(limit, browser::run(&options)),
         "native" => e2e::sealed_program(limit, native::run(&options)),
         "code" => e2e::sealed_program(limit, code::run(&options)),
+        "paths" => e2e::sealed_program(limit, paths::run(&options)),
+        "wan" => e2e::sealed_program(limit, wan::run(&options)),
         "soak" => e2e::sealed_program(limit, soak::run(&options)),
-        _ => bail!("no such measurement: {name:?}\nhint: browser, native, code or soak"),
+        _ => bail!("no such measurement: {name:?}\nhint: browser, code, native, paths, wan or soak"),
     }
 }

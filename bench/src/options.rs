@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 
+use crate::paths::Cell;
+
 /// Command line options; each measurement has its own defaults.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
@@ -11,6 +13,23 @@ pub(crate) struct Options {
     pub runs: Option<usize>,
     /// `--json`: one object on standard output instead of lines for people.
     pub json: bool,
+    /// `--short`, `--full`, `--changes`, `--company`: which parts of `paths`.
+    pub parts: Vec<Part>,
+    /// `--cell MBIT,MS,BDP,PERCENT[,FROM,TO]`: lines of one's own for `paths`.
+    pub cells: Vec<Cell>,
+}
+
+/// A part of the measurement on emulated lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Six lines.
+    Short,
+    /// All lines, and the other two parts.
+    Full,
+    /// The line changes under way.
+    Changes,
+    /// The standing queue, a call and another flow beside the transfer.
+    Company,
 }
 
 impl Options {
@@ -26,10 +45,20 @@ impl Options {
                 }
                 "--pairs" | "--runs" => options.runs = Some(value()?.parse().context("a number of runs")?),
                 "--json" => options.json = true,
+                "--short" => options.parts.push(Part::Short),
+                "--full" => options.parts.push(Part::Full),
+                "--changes" => options.parts.push(Part::Changes),
+                "--company" => options.parts.push(Part::Company),
+                "--cell" => options.cells.push(value()?.parse()?),
                 _ => bail!("no such option: {argument}"),
             }
         }
         Ok(options)
+    }
+
+    /// Whether this part of the measurement is wanted: also as a part of everything.
+    pub(crate) fn wants(&self, part: Part) -> bool {
+        self.parts.contains(&part) || self.parts.contains(&Part::Full)
     }
 
     /// The one size, or the default.

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use e2e::{Browser, Kind, Options, Server};
 
 /// So that a page in the background is not slowed down; both ways are measured with the same browsers.
-const AWAKE: Options = Options {
+pub(crate) const AWAKE: Options = Options {
     chromium: &[
         "--disable-background-timer-throttling",
         "--disable-backgrounding-occluded-windows",

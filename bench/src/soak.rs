@@ -93,7 +93,7 @@ async fn pages(file: &std::path::Path, digest: &str) -> Result<Pages> {
     drop((sender, receiver));
     let (sender, receiver) = browsers().await?;
     let both = [&sender, &receiver];
-    let bare = Bare::open(&server, &sender, &receiver).await?;
+    let bare = Bare::open(&server.url, &sender, &receiver).await?;
     let idle = settled(both).await;
     let ((), most) = peak(both, bare.carry(std::fs::metadata(file)?.len())).await?;
     bare.close().await?;

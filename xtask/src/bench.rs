@@ -8,14 +8,18 @@ use crate::run::{cargo, find, step};
 /// Installs what it needs and runs it; `options` are the measurement's own.
 pub(crate) fn bench(name: &str, options: &[&str]) -> Result<()> {
     match name {
-        "browser" | "code" => install::for_tests()?,
-        "native" => install::debian(install::NETCAT)?,
+        "browser" | "code" | "paths" => install::for_tests()?,
+        "native" => {
+            install::debian(install::NETCAT)?;
+            install::node_datachannel();
+        }
+        "wan" => {}
         "sim" => {
             let mut command =
                 cargo(["run", "--quiet", "--release", "-p", "beeline-sctp", "--example", "sim", "--"]);
             return step("bench sim", command.args(options));
         }
-        _ => bail!("no such measurement: {name}\nhint: browser, native, code or sim"),
+        _ => bail!("no such measurement: {name}\nhint: browser, code, native, paths, sim or wan"),
     }
     run(name, options)
 }

@@ -26,6 +26,7 @@ pub(crate) const NETCAT: &[(&str, &str)] = &[("nc", "netcat-openbsd")];
 
 const GECKODRIVER: &str = "0.37.1";
 const AXE: &str = "4.14.1";
+const NODE_DATACHANNEL: &str = "0.33.4";
 
 /// The parts of the toolchain beyond the compiler.
 pub(crate) fn components() -> Result<()> {
@@ -122,4 +123,18 @@ fn axe() -> Result<()> {
     output(Command::new("tar").args(unpack).current_dir(&folder)).context("axe-core's package")?;
     fs::remove_file(folder.join(archive))?;
     Ok(())
+}
+
+/// Another native WebRTC stack for `bench native`, a binary in an npm package; without it the measurement says so.
+pub(crate) fn node_datachannel() {
+    let folder = target().join("bench");
+    if folder.join("node_modules/node-datachannel").exists() || find("npm").is_none() {
+        return;
+    }
+    let package = format!("node-datachannel@{NODE_DATACHANNEL}");
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(&folder);
+    if let Err(error) = step("npm install node-datachannel (for comparison)", npm.arg(&package)) {
+        eprintln!("   skipped: {error:#}");
+    }
 }

@@ -27,7 +27,7 @@ const OUTSIDE_WORLD: &[&str] = &[
     "js-sys",
 ];
 const FOREIGN_CRYPTO: &[&str] = &["ring", "openssl", "openssl-sys", "native-tls"];
-const DEVELOPMENT: &[&str] = &["beeline-sim", "e2e", "beeline-bench", "xtask", "thirtyfour"];
+const DEVELOPMENT: &[&str] = &["beeline-sim", "netlab", "e2e", "beeline-bench", "xtask", "thirtyfour"];
 
 const RULES: &[Rule] = &[
     Rule { package: "beeline-core", never: OUTSIDE_WORLD, because: "core does no input or output" },

@@ -123,6 +123,17 @@ impl Terminal {
         }
     }
 
+    /// The next event of this kind that it has said already.
+    pub fn heard(&mut self, kind: &str) -> Option<Value> {
+        while let Ok(event) = self.events.try_recv() {
+            self.seen.push(event.clone());
+            if event["event"] == kind {
+                return Some(event);
+            }
+        }
+        None
+    }
+
     /// The code that it shows.
     pub async fn code(&mut self) -> Result<String> {
         let event = self.event("code").await?;
