@@ -7,7 +7,10 @@ use bytes::Bytes;
 use e2e::Kind::{Chromium, Firefox};
 use e2e::{Browser, Kind, PATIENCE};
 use serde_json::{Value, json};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
 
 e2e::tests! {
     chromium_answers: exchange(Chromium, true);
@@ -35,7 +38,7 @@ struct Pair {
 async fn exchange(kind: Kind, we_offer: bool) -> Result<()> {
     let mut pair = Pair::connect(kind, we_offer).await?;
 
-    pair.echo_every_size().await?;
+    pair.echo_every_size().await.context("sizes")?;
     pair.open_and_close_channels().await.context("channels")?;
     pair.restart(true).await.context("a restart of ours")?;
     pair.restart(false).await.context("a restart of the browser's")?;
@@ -67,10 +70,11 @@ impl Pair {
 
     /// Carries what our side has to say to the browser until the notice comes.
     async fn until(&mut self, what: &str, mut wanted: impl FnMut(&Notice) -> bool) -> Result<Notice> {
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let notice = timeout(PATIENCE, self.notices.recv())
-                .await
-                .with_context(|| format!("waiting for {what}"))?;
+            // The path is told every few seconds, so the deadline is for all of them.
+            let notice = timeout_at(deadline, self.notices.recv()).await;
+            let notice = notice.with_context(|| format!("waiting for {what}"))?;
             let notice = notice.context("the connection is over")?;
             match &notice {
                 Notice::Description { kind: SdpKind::Offer, sdp } => {
@@ -183,8 +187,8 @@ impl Pair {
         for (stream, _) in &channels {
             self.handle.send(*stream, true, "there and back".into());
             ensure!(self.message(*stream).await?.0 == "there and back");
-            self.handle.close_channel(*stream);
         }
+        channels.iter().for_each(|(stream, _)| self.handle.close_channel(*stream));
         for _ in &channels {
             self.until("a closed channel", |notice| matches!(notice, Notice::ChannelClosed { .. })).await?;
         }
