@@ -114,6 +114,7 @@ struct Shared {
     closed: AtomicBool,
     buffered: [AtomicU64; 2],
     unread: AtomicU64,
+    peer_is_paced: AtomicBool,
 }
 
 impl Shared {
@@ -161,6 +162,12 @@ impl Transport {
     /// Bytes given to [`Transport::send`] that have not left.
     pub fn buffered(&self, lane: LaneId, channel: Channel) -> u64 {
         self.lanes.get(&lane).map_or(0, |lane| lane.shared.buffered(channel).load(Relaxed))
+    }
+
+    /// Whether the other side's engine paces what it sends, as ours does, and so both ways are shared well without the
+    /// sender holding back. Known when the lane's channels open.
+    pub fn peer_is_paced(&self, lane: LaneId) -> bool {
+        self.lanes.get(&lane).is_some_and(|lane| lane.shared.peer_is_paced.load(Relaxed))
     }
 
     /// Closes all lanes and waits until the good-byes are sent, at most 2.5 s.
@@ -234,7 +241,8 @@ impl Listener {
                 };
                 RtcEvent::State { lane, state }
             }
-            Notice::ChannelOpened { stream, max_message, .. } => {
+            Notice::ChannelOpened { stream, max_message, peer_is_paced, .. } => {
+                self.shared.peer_is_paced.store(peer_is_paced, Relaxed);
                 RtcEvent::ChannelOpen { lane, channel: channel(stream)?, max_message }
             }
             // Both channels live as long as the lane.

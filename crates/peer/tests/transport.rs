@@ -75,6 +75,7 @@ async fn messages_both_ways() {
 
     for side in [&pair.a, &pair.b] {
         assert_eq!(side.states, [LaneState::Connected]);
+        assert!(side.transport.peer_is_paced(LANE));
         let control: Vec<_> = side.messages.iter().filter(|(c, _)| *c == Channel::Control).collect();
         assert_eq!(control[0].1, "hello");
         assert_eq!(control[1].1, "!");

@@ -358,18 +358,22 @@ impl Connection {
 
     /// Does what is due. Calling it early or late does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
+        if self.over {
+            return;
+        }
         self.ice.handle_timeout(now);
         self.follow_route(now);
-        if !self.over {
-            let result = self.dtls.handle_timeout(now);
-            self.after_dtls(result, now);
-        }
+        let result = self.dtls.handle_timeout(now);
+        self.after_dtls(result, now);
         let time = self.time(now);
         self.sctp.handle_timeout(time);
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) and [`poll_transmit`](Self::poll_transmit) next.
     pub fn poll_timeout(&mut self) -> Option<Instant> {
+        if self.over {
+            return None;
+        }
         let sctp = self.sctp.poll_timeout().filter(|_| self.dtls.is_connected());
         let sctp = sctp.map(|at| self.origin + at.since_origin());
         [self.ice.poll_timeout(), self.dtls.poll_timeout(), sctp].into_iter().flatten().min()

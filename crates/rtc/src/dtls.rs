@@ -1,4 +1,4 @@
-//! The one file that knows `dimpl`: DTLS 1.3 or 1.2 (RFC 9147, RFC 6347), whichever the other side speaks.
+//! The one place that knows `dimpl`: DTLS 1.3 or 1.2 (RFC 9147, RFC 6347), whichever the other side speaks.
 //!
 //! ```text
 //! Waiting ──start, as client or server──> Shaking ──certificate is the announced one, Finished──> Connected
@@ -12,6 +12,11 @@ use dimpl::{Config, DtlsCertificate, Output};
 
 use crate::sdp::Fingerprint;
 
+mod provider;
+mod records;
+
+use records::Openers;
+
 /// Datagrams of a handshake, at most.
 const MTU: usize = 1200;
 /// The first repetition, before a round trip is known; the standard's second (RFC 9147 §5.8.2) is for those who have
@@ -24,6 +29,9 @@ const HANDSHAKE: Duration = Duration::from_secs(30);
 const SCRATCH: usize = 1 << 14;
 /// What it may hold back; one more is fatal, so all that is there is taken after every step.
 const QUEUE: usize = 256;
+
+/// After so many the key is renewed (RFC 9147 §4.5.3 allows 2^24.5 for AES-GCM); 10 GB of data.
+const RECORDS_PER_KEY: u64 = 1 << 23;
 
 /// The connection is over.
 #[derive(Debug, thiserror::Error)]
@@ -60,11 +68,16 @@ pub(crate) struct Dtls {
     wake: Option<Instant>,
     now: Instant,
     scratch: Vec<u8>,
+    openers: Openers,
 }
 
 impl Dtls {
     /// Makes a key and a certificate of its own.
     pub(crate) fn new(now: Instant) -> Result<Self, DtlsError> {
+        Self::with_limit(RECORDS_PER_KEY, now)
+    }
+
+    fn with_limit(records: u64, now: Instant) -> Result<Self, DtlsError> {
         let certificate =
             dimpl::certificate::generate_self_signed_certificate().map_err(|_| DtlsError::Certificate)?;
         let fingerprint = fingerprint(&certificate);
@@ -77,6 +90,8 @@ impl Dtls {
             .handshake_timeout(HANDSHAKE)
             .max_queue_tx(QUEUE)
             .max_queue_rx(QUEUE)
+            .aead_encryption_limit(records)
+            .with_crypto_provider(provider::provider())
             .build()?;
         Ok(Self {
             inner: dimpl::Dtls::new_auto(Arc::new(config), certificate, now),
@@ -86,6 +101,7 @@ impl Dtls {
             wake: None,
             now,
             scratch: vec![0; SCRATCH],
+            openers: Openers::default(),
         })
     }
 
@@ -135,13 +151,25 @@ impl Dtls {
         &mut self,
         datagram: &[u8],
         now: Instant,
-        opened: impl FnMut(&[u8]),
+        mut opened: impl FnMut(&[u8]),
     ) -> Result<(), DtlsError> {
         if self.state == State::Waiting {
             return Ok(()); // sent again
         }
+        if self.is_connected()
+            && let Some(data) = self.openers.open(datagram, &mut self.scratch)
+        {
+            if !data.is_empty() {
+                opened(data);
+            }
+            return Ok(());
+        }
         self.keep_time(now)?;
-        match self.inner.handle_packet(datagram) {
+        let result = self.inner.handle_packet(datagram);
+        if let Some(note) = provider::take_note().filter(|_| self.is_connected()) {
+            self.openers.learn(note);
+        }
+        match result {
             // Not a DTLS server's first word: noise, and nothing has changed.
             Err(dimpl::Error::UnexpectedMessage(error)) if self.inner.protocol_version().is_none() => {
                 tracing::debug!(?error, "a datagram was refused");
@@ -255,5 +283,103 @@ fn sha256(der: &[u8]) -> Fingerprint {
 impl fmt::Debug for Dtls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dtls").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Carries what both have of their own until neither has any; gives what was opened.
+    fn settle(ends: &mut [Dtls; 2], now: Instant) {
+        for _ in 0..100 {
+            let mut quiet = true;
+            for from in 0..2 {
+                while let Some(datagram) = ends[from].poll_transmit() {
+                    quiet = false;
+                    ends[1 - from]
+                        .handle_datagram(&datagram, now, |_| panic!("no data is under way"))
+                        .unwrap();
+                }
+            }
+            if quiet {
+                return;
+            }
+        }
+        panic!("they do not come to rest");
+    }
+
+    fn connected(limit: u64, now: Instant) -> [Dtls; 2] {
+        let mut ends = [Dtls::with_limit(limit, now).unwrap(), Dtls::with_limit(limit, now).unwrap()];
+        let [a, b] = [ends[0].fingerprint(), ends[1].fingerprint()];
+        ends[0].start(false, b, now).unwrap();
+        ends[1].start(true, a, now).unwrap();
+        settle(&mut ends, now);
+        assert!(ends[0].is_connected() && ends[1].is_connected());
+        ends
+    }
+
+    fn opened(end: &mut Dtls, datagram: &[u8], now: Instant) -> Vec<Vec<u8>> {
+        let mut all = Vec::new();
+        end.handle_datagram(datagram, now, |data| all.push(data.to_vec())).unwrap();
+        all
+    }
+
+    #[test]
+    fn records_survive_many_renewals_of_keys_and_some_go_past_dimpl() {
+        let mut now = Instant::now();
+        let mut ends = connected(1000, now);
+
+        for number in 0..30_000u32 {
+            let (from, content) = (usize::from(number % 3 == 0), number.to_be_bytes().repeat(20));
+            let mut record = Vec::new();
+            ends[from].seal(&content, now, &mut record).unwrap();
+            assert_eq!(opened(&mut ends[1 - from], &record, now), [content], "record {number}");
+            if number % 50 == 0 {
+                now += Duration::from_millis(1);
+                ends.iter_mut().for_each(|end| end.handle_timeout(now).unwrap());
+                settle(&mut ends, now);
+            }
+        }
+
+        assert!(ends.iter().all(|end| end.openers.count() == 2));
+    }
+
+    #[test]
+    fn batches_may_overtake_each_other_and_nothing_is_read_twice() {
+        let now = Instant::now();
+        let mut ends = connected(RECORDS_PER_KEY, now);
+
+        for batch in 0..200u8 {
+            let seal = |number: u8| {
+                let mut record = Vec::new();
+                ends[0].seal(&[batch, number], now, &mut record).unwrap();
+                record
+            };
+            let records: Vec<_> = (0..250).map(seal).collect();
+            for number in (100..250).chain(0..100) {
+                let record = &records[usize::from(number)];
+                assert_eq!(opened(&mut ends[1], record, now), [[batch, number]]);
+                assert!(opened(&mut ends[1], record, now).is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_records_are_dropped() {
+        let now = Instant::now();
+        let mut ends = connected(RECORDS_PER_KEY, now);
+        let mut first = Vec::new();
+        ends[0].seal(b"first", now, &mut first).unwrap();
+        opened(&mut ends[1], &first, now);
+
+        for at in 0..5 + 6 + 16 {
+            let mut record = Vec::new();
+            ends[0].seal(b"hello", now, &mut record).unwrap();
+            let mut damaged = record.clone();
+            damaged[at] ^= 0x11;
+            assert!(opened(&mut ends[1], &damaged, now).is_empty(), "byte {at}");
+            assert_eq!(opened(&mut ends[1], &record, now), [b"hello"], "byte {at}");
+        }
     }
 }

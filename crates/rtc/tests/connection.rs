@@ -108,7 +108,7 @@ impl Pair {
             let arrival = self.wire.front().map(|packet| packet.0);
             let timers = self.sides.iter_mut().map(|side| side.connection.poll_timeout());
             let next = timers.chain([arrival]).flatten().min().unwrap_or(until);
-            if next > until {
+            if next > until || (next == until && arrival != Some(next)) {
                 self.now = until;
                 return;
             }
@@ -229,15 +229,17 @@ fn a_restart_by_either_side_does_not_disturb_the_data() {
             pair.send(0, 1, vec![sent; 10_000]);
             sent += 1;
         }
-        pair.run(Duration::from_millis(5));
-        pair.negotiate(round % 2);
+        // Every second restart begins before the one before has found anything.
+        pair.run(Duration::from_millis(if round % 2 == 0 { 5 } else { 200 }));
+        pair.negotiate(round / 2 % 2);
     }
+    // Longer than a path lives that nobody answers for.
     pair.run(40 * SECOND);
 
     assert!(pair.messages(1).iter().map(|message| message[0]).eq(0..sent));
     assert!(!pair.sides.iter().any(|side| side.events.iter().any(|e| matches!(e, Event::Closed(_)))));
     let routes = pair.sides[0].events.iter().filter(|e| matches!(e, Event::Route(_))).count();
-    assert!(routes > 4, "{routes}");
+    assert!(routes >= 4, "{routes}");
 }
 
 #[test]

@@ -46,7 +46,8 @@ pub(super) struct Task {
     pub(super) gathering: Gathering,
     pub(super) watch: Watch,
     phase: Phase,
-    inbox: Inbox,
+    /// Empty only while it is being read.
+    inbox: Option<Inbox>,
     /// What is being sent; full when the kernel had no room.
     transmit: Transmit,
     blocked: bool,
@@ -81,7 +82,7 @@ pub(super) async fn run(
         gathering: Gathering::new(settings.loopback, settings.ice_servers),
         watch: Watch::new(),
         phase: Phase::Running,
-        inbox: Inbox::default(),
+        inbox: Some(Inbox::default()),
         transmit: Transmit::default(),
         blocked: false,
         flows: BTreeMap::new(),
@@ -187,7 +188,7 @@ impl Task {
 
     /// Takes what the sockets have, each once, so that the rest gets its turn.
     fn receive(&mut self) {
-        let mut inbox = std::mem::take(&mut self.inbox);
+        let mut inbox = self.inbox.take().unwrap_or_default();
         for index in (0..self.sockets.len()).rev() {
             let Some(local) = self.sockets.receive(index, &mut inbox) else { continue };
             let now = Instant::now();
@@ -196,7 +197,7 @@ impl Task {
             }
             self.advance(now);
         }
-        self.inbox = inbox;
+        self.inbox = Some(inbox);
     }
 
     fn handle_datagram(&mut self, source: SocketAddr, local: SocketAddr, datagram: &[u8], now: Instant) {

@@ -21,6 +21,11 @@ struct Cookie {
     abilities: u8,
 }
 
+/// What is offered at least to a peer that paces, and so does not fill it: on a fast short path the round trip is the
+/// time until a process gets its turn, tens of milliseconds where processors are scarce, and a window of 1 MiB was what
+/// bounded the rate. No more than a socket's buffer holds.
+const PACED_WINDOW: usize = 4 << 20;
+
 const FORWARD: u8 = 1;
 const RECONFIG: u8 = 2;
 const INTERLEAVE: u8 = 4;
@@ -171,7 +176,11 @@ impl Association {
         self.sender.interleave = interleave;
         self.sender.expect_delta_sacks(delta_sacks);
         self.resets.peer_starts_at(cookie.initial_tsn);
-        let mut receiver = Receiver::new(&self.config, initial, interleave, has(PACED));
+        let mut config = self.config.clone();
+        if let (true, ReceiveWindow::Adaptive { initial, max }) = (has(PACED), &mut config.receive_window) {
+            *initial = PACED_WINDOW.min(*max).max(*initial);
+        }
+        let mut receiver = Receiver::new(&config, initial, interleave, has(PACED));
         receiver.write_delta_sacks(delta_sacks);
         self.receiver = Some(receiver);
     }
