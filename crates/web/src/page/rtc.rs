@@ -2,12 +2,15 @@
 //!
 //! Both channels of a connection are negotiated beforehand, so there is nothing to wait for but their
 //! opening. File bytes pass as ArrayBuffers, transferred both ways and never looked at.
+mod path;
+
 use crate::{
     browser,
     messages::{self, Ice, Lane as State, ToPage, ToWorker},
 };
 use beeline_core::rtc::Channel;
 use js_sys::{Array, ArrayBuffer, Uint8Array};
+pub(super) use path::Path;
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
