@@ -57,17 +57,22 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 struct Meter<'a> {
     browsers: [&'a Browser; 2],
     before: [Vec<Usage>; 2],
+    datagrams: [u64; 2],
     start: Instant,
 }
 
 impl<'a> Meter<'a> {
     fn start(browsers: [&'a Browser; 2]) -> Self {
-        Self { before: browsers.map(|browser| usage(browser.pid())), browsers, start: Instant::now() }
+        let before = browsers.map(|browser| usage(browser.pid()));
+        Self { before, browsers, datagrams: datagrams(), start: Instant::now() }
     }
 
-    /// What was used, and by whom: sender's and receiver's processes, in CPU s/GiB.
+    /// What was used, and by whom: sender's and receiver's processes, in CPU s/GiB; and how many datagrams it took.
     fn stop(self, bytes: u64) -> (Run, String) {
         let wall = self.start.elapsed();
+        let [mut arrived, dropped] = datagrams();
+        arrived -= self.datagrams[0];
+        let per_mib = (arrived << 20) / bytes;
         let mut ticks = 0;
         let mut roles = Vec::new();
         for (browser, before) in self.browsers.iter().zip(&self.before) {
@@ -79,6 +84,19 @@ impl<'a> Meter<'a> {
                 costs.map(|(role, n)| format!("{role} {:.0}", n as f64 / 100.0 / gib)).collect();
             roles.push(costs.join(" "));
         }
-        (Run { bytes, wall, cpu: TICK * u32::try_from(ticks).unwrap_or(u32::MAX) }, roles.join(" → "))
+        let roles = format!(
+            "{}; {per_mib} datagrams/MiB, {} dropped",
+            roles.join(" → "),
+            dropped - self.datagrams[1]
+        );
+        (Run { bytes, wall, cpu: TICK * u32::try_from(ticks).unwrap_or(u32::MAX) }, roles)
     }
+}
+
+/// UDP datagrams that arrived in this network, and those for which a socket had no room (RFC 4113, `/proc/net/snmp`).
+fn datagrams() -> [u64; 2] {
+    let snmp = std::fs::read_to_string("/proc/net/snmp").unwrap_or_default();
+    let numbers = snmp.lines().filter(|line| line.starts_with("Udp:")).nth(1).unwrap_or_default();
+    let number = |at| numbers.split(' ').nth(at).and_then(|number| number.parse().ok()).unwrap_or(0);
+    [number(1), number(5)]
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! browser   our page, disk to disk with digests     beside a bare data channel of the same two browsers
 //! native    beeline send | receive                  beside nc, between the same two folders
+//! code      from the choice of a file to the code on the screen
 //! soak      memory of both ends while files grow    beside the bare channel's
 //! ```
 //!
@@ -10,6 +11,7 @@
 
 mod bare;
 mod browser;
+mod code;
 mod native;
 mod options;
 mod page;
@@ -30,7 +32,8 @@ fn main() -> Result<()> {
     match name.as_str() {
         "browser" => e2e::sealed_program(limit, browser::run(&options)),
         "native" => e2e::sealed_program(limit, native::run(&options)),
+        "code" => e2e::sealed_program(limit, code::run(&options)),
         "soak" => e2e::sealed_program(limit, soak::run(&options)),
-        _ => bail!("no such measurement: {name:?}\nhint: browser, native or soak"),
+        _ => bail!("no such measurement: {name:?}\nhint: browser, native, code or soak"),
     }
 }

@@ -8,14 +8,14 @@ use crate::run::{cargo, find, step};
 /// Installs what it needs and runs it; `options` are the measurement's own.
 pub(crate) fn bench(name: &str, options: &[&str]) -> Result<()> {
     match name {
-        "browser" => install::for_tests()?,
+        "browser" | "code" => install::for_tests()?,
         "native" => install::debian(install::NETCAT)?,
         "sim" => {
             let mut command =
                 cargo(["run", "--quiet", "--release", "-p", "beeline-sctp", "--example", "sim", "--"]);
             return step("bench sim", command.args(options));
         }
-        _ => bail!("no such measurement: {name}\nhint: browser, native or sim"),
+        _ => bail!("no such measurement: {name}\nhint: browser, native, code or sim"),
     }
     run(name, options)
 }

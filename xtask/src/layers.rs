@@ -43,6 +43,11 @@ const RULES: &[Rule] = &[
         because: "the engine is useful by itself",
     },
     Rule {
+        package: "beeline-rtc",
+        never: &["beeline-core", "beeline-peer", "beeline-server", "beeline-web", "beeline"],
+        because: "a connection is useful by itself",
+    },
+    Rule {
         package: "beeline-server",
         never: &["beeline-peer", "beeline-web", "beeline"],
         because: "who meets whom knows nothing of how they do it",

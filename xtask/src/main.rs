@@ -30,6 +30,7 @@ usage: cargo xtask TASK
   soak [--mib N,N…]              memory of both ends while files grow
   bench browser [--mib N] [--pairs N] [--json]
   bench native [--mib N] [--runs N] [--json]
+  bench code [--runs N] [--json]
   bench sim [--short] [--fair] [--mbit M] [--rtt MS] [--loss PERCENT]
   shots                          pictures of the page in target/shots";
 

@@ -8,12 +8,14 @@
 //! listens on the router, all the time.
 
 use std::fs;
+use std::os::fd::AsFd;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-const FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
+pub(crate) const FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
 
 /// Two hosts and the router between them; needs a sealed network.
 #[derive(Debug)]
@@ -52,7 +54,8 @@ impl Lab {
 }
 
 impl Host {
-    fn new(number: u8) -> Result<Self> {
+    /// One with a cable to the router, which is this process's own network: 10.9.N.1 there, 10.9.N.2 here.
+    pub(crate) fn new(number: u8) -> Result<Self> {
         let holder =
             Command::new("unshare").args(["-n", "sleep", "infinity"]).stdin(Stdio::null()).spawn()?;
         let host = Self { router: format!("10.9.{number}.1"), holder };
@@ -68,18 +71,34 @@ impl Host {
              ip addr add {router}/24 dev r{number}
              ip link set r{number} up"
         ))?;
-        let inside = format!(
+        host.sh(&format!(
             "ip link set lo up; ip addr add 10.9.{number}.2/24 dev eth0; ip link set eth0 up
              ip route add default via {router}"
-        );
-        let status = host.command(Command::new("sh").args(["-ec", &inside])).status()?;
-        ensure!(status.success(), "host {number} has no network");
+        ))?;
         Ok(host)
+    }
+
+    /// Runs a shell script on this host, as a part of building the network.
+    pub(crate) fn sh(&self, script: &str) -> Result<()> {
+        let status = self.command(Command::new("sh").args(["-ec", script])).status()?;
+        ensure!(status.success(), "failed on a host: {script}");
+        Ok(())
+    }
+
+    /// The process that holds the namespace open, for `ip link set … netns`.
+    pub(crate) fn pid(&self) -> u32 {
+        self.holder.id()
     }
 
     /// The address of the router, where the server listens.
     pub fn router(&self) -> &str {
         &self.router
+    }
+
+    /// Its address on the cable to the router.
+    pub fn address(&self) -> String {
+        let network = self.router.strip_suffix(".1").expect("the router is the first of its network");
+        format!("{network}.2")
     }
 
     /// The same command, run on this host.
@@ -89,7 +108,25 @@ impl Host {
             .args(["-t", &self.holder.id().to_string(), "-n"])
             .arg(command.get_program())
             .args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => inside.env(name, value),
+                None => inside.env_remove(name),
+            };
+        }
         inside
+    }
+
+    /// Does something on this host. Sockets made there stay there, wherever they are used afterwards.
+    pub fn inside<T: Send>(&self, body: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        let network = fs::File::open(format!("/proc/{}/ns/net", self.holder.id()))?;
+        let on_host = || {
+            // Moves only this thread, which ends afterwards.
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
+            body()
+        };
+        let thread = std::thread::scope(|scope| scope.spawn(on_host).join());
+        thread.expect("what is done on a host does not panic")
     }
 }
 
@@ -100,7 +137,8 @@ impl Drop for Host {
     }
 }
 
-fn sh(script: &str) -> Result<()> {
+/// The same in this process's own network.
+pub(crate) fn sh(script: &str) -> Result<()> {
     ensure!(Command::new("sh").args(["-ec", script]).status()?.success(), "failed: {script}");
     Ok(())
 }

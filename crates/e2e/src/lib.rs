@@ -6,28 +6,36 @@
 //!                                                                     ├─ Server    beeline serve
 //!                                                                     ├─ Browser   chromedriver or geckodriver, and the page's contract
 //!                                                                     ├─ Terminal  beeline send | receive
-//!                                                                     └─ Lab       two hosts whose path can be cut
+//!                                                                     ├─ Lab       two hosts whose path can be cut
+//!                                                                     └─ Joined    two hosts and an emulated line between them
 //! ```
 //!
 //! A test is its name and an asynchronous body; [`tests!`] writes the rest.
 
 mod browser;
 mod files;
+mod joined;
 mod lab;
+mod ping;
 mod process;
 mod sealed;
 mod server;
+mod tcp;
 mod terminal;
 mod tree;
 mod usage;
 mod walk;
 
-pub use browser::{Browser, Kind, Options, Scheme};
+pub use browser::{Browser, Kind, Options, Scheme, Seat};
 pub use files::{LARGE, ODD_NAME, Sample, random_file, sparse_file};
+pub use joined::Joined;
 pub use lab::{Host, Lab};
+pub use netlab::{Line, Settings, Way};
+pub use ping::{Pings, RoundTrips};
 pub use process::{Process, beeline, target_dir};
 pub use sealed::{LAN_ADDRESS, sealed, sealed_program};
 pub use server::Server;
+pub use tcp::{Tcp, has_congestion_control};
 pub use terminal::{Ended, Terminal};
 pub use tree::{Entry, Tree};
 pub use usage::{Usage, high_water_mark, ticks_by_role, ticks_since, usage};

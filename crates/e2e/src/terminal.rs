@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::{PATIENCE, beeline};
+use crate::{Host, PATIENCE, beeline};
 
 /// A running `beeline … --json`; killed when dropped.
 #[derive(Debug)]
@@ -40,14 +40,22 @@ pub struct Ended {
 impl Terminal {
     /// Starts `beeline send PATH…`.
     pub fn send(server: &str, paths: &[&Path]) -> Result<Self> {
-        Self::start(beeline()?.arg("send").args(paths).args(["--server", server, "--json"]))
+        Self::start(&mut sending(server, paths)?)
+    }
+
+    /// The same on a host of a lab.
+    pub fn send_at(host: &Host, server: &str, paths: &[&Path]) -> Result<Self> {
+        Self::start(&mut host.command(&sending(server, paths)?))
     }
 
     /// Starts `beeline receive CODE`, which takes everything into `output`.
     pub fn receive(server: &str, code: &str, output: &Path) -> Result<Self> {
-        let mut command = beeline()?;
-        command.args(["receive", code, "--output"]).arg(output).args(["--yes", "--server", server, "--json"]);
-        Self::start(&mut command)
+        Self::start(&mut receiving(server, code, output)?)
+    }
+
+    /// The same on a host of a lab.
+    pub fn receive_at(host: &Host, server: &str, code: &str, output: &Path) -> Result<Self> {
+        Self::start(&mut host.command(&receiving(server, code, output)?))
     }
 
     /// Starts any command that prints JSON lines.
@@ -203,6 +211,18 @@ impl Terminal {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("a process id")?;
         kill_process(pid, signal).context("the process has ended")
     }
+}
+
+fn sending(server: &str, paths: &[&Path]) -> Result<Command> {
+    let mut command = beeline()?;
+    command.arg("send").args(paths).args(["--server", server, "--json"]);
+    Ok(command)
+}
+
+fn receiving(server: &str, code: &str, output: &Path) -> Result<Command> {
+    let mut command = beeline()?;
+    command.args(["receive", code, "--output"]).arg(output).args(["--yes", "--server", server, "--json"]);
+    Ok(command)
 }
 
 impl Drop for Terminal {

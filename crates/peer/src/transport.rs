@@ -1,7 +1,7 @@
 //! Native WebRTC: data channels for a machine without a browser.
 //!
 //! ```text
-//! RtcAction, messages ──> Transport ──> a task for each lane: engine (ICE, DTLS, SCTP) · sockets · STUN · mDNS
+//! RtcAction, messages ──> Transport ──> a task of beeline-rtc for each lane: ICE, DTLS, SCTP, sockets
 //!                         Events   <──  RtcEvent, messages, buffered amounts, the path
 //! ```
 //! The words are those of [`beeline_core::rtc`], so the core drives this exactly as it drives a browser. Addresses
@@ -16,25 +16,23 @@ use std::{
     time::Duration,
 };
 
-use beeline_core::rtc::{Channel, LaneId, RtcAction, RtcEvent};
+use beeline_core::rtc::{
+    Candidate, Channel, Description, IceServer, LaneId, LaneState, RtcAction, RtcEvent, SdpKind,
+};
+use beeline_rtc::{ChannelConfig, Handle, Notice, PathState, Settings};
 use bytes::Bytes;
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     task::JoinSet,
 };
 
-mod engine;
-mod interfaces;
-mod lane;
-mod mdns;
-mod sockets;
-mod stun;
-mod watch;
-
-use lane::{Command, Lane};
-
 /// Longer than a lane lingers and says good-bye.
 const SHUTDOWN: Duration = Duration::from_millis(2500);
+/// Unread messages beyond this are the work of a peer that ignores what it was granted. They are left to SCTP, whose
+/// window closes then.
+const MAX_UNREAD: u64 = 32 << 20;
+
+const CHANNELS: [Channel; 2] = [Channel::Control, Channel::Data];
 
 /// What differs between a test and the world.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,13 +44,13 @@ pub struct Config {
 /// A native WebRTC stack, one for each session. Its lanes run in tasks of their own and end when it is dropped.
 pub struct Transport {
     config: Config,
-    lanes: BTreeMap<LaneId, Handle>,
+    lanes: BTreeMap<LaneId, Lane>,
     tasks: JoinSet<()>,
     events: UnboundedSender<(Arc<Shared>, TransportEvent)>,
 }
 
-struct Handle {
-    commands: UnboundedSender<Command>,
+struct Lane {
+    handle: Handle,
     shared: Arc<Shared>,
 }
 
@@ -70,13 +68,14 @@ pub enum TransportEvent {
         /// Its bytes.
         message: Bytes,
     },
-    /// Less is on the way than before: told every 64 KiB, and when nothing is left.
+    /// Less waits than before: told every 64 KiB, and when nothing is left.
     Buffered {
         /// On which connection.
         lane: LaneId,
         /// On which channel.
         channel: Channel,
-        /// Bytes given to [`Transport::send`] that the other side has not acknowledged, at the time this is read.
+        /// Bytes given to [`Transport::send`] that have not left (WebRTC's `bufferedAmount`), at the time this is
+        /// read.
         bytes: u64,
     },
     /// The path in use: told when it changes, and every 5 s.
@@ -102,7 +101,7 @@ pub enum PathKind {
 }
 
 /// The events of a [`Transport`], in order. Messages that are not read stay in memory, up to 32 MiB a lane; beyond
-/// that the other side's packets are dropped.
+/// that the other side has to wait.
 #[derive(Debug)]
 pub struct Events {
     queue: UnboundedReceiver<(Arc<Shared>, TransportEvent)>,
@@ -118,21 +117,8 @@ struct Shared {
 }
 
 impl Shared {
-    fn unread(&self) -> u64 {
-        self.unread.load(Relaxed)
-    }
-
-    fn add_unread(&self, bytes: usize) {
-        self.unread.fetch_add(bytes as u64, Relaxed);
-    }
-
     fn buffered(&self, channel: Channel) -> &AtomicU64 {
         &self.buffered[usize::from(channel.stream())]
-    }
-
-    /// What is left.
-    fn subtract_buffered(&self, channel: Channel, bytes: u64) -> u64 {
-        self.buffered(channel).fetch_sub(bytes, Relaxed) - bytes
     }
 }
 
@@ -147,26 +133,34 @@ impl Transport {
     pub fn act(&mut self, action: RtcAction) {
         match action {
             RtcAction::Open { lane, offerer, ice } => self.open(lane, offerer, ice),
-            RtcAction::SetRemote { lane, description } => self.tell(lane, Command::SetRemote(description)),
-            RtcAction::AddCandidate { lane, candidate } => self.tell(lane, Command::AddCandidate(candidate)),
-            RtcAction::Restart { lane } => self.tell(lane, Command::Restart),
+            RtcAction::SetRemote { lane, description } => {
+                let kind = match description.kind {
+                    SdpKind::Offer => beeline_rtc::SdpKind::Offer,
+                    SdpKind::Answer => beeline_rtc::SdpKind::Answer,
+                };
+                self.tell(lane, |handle| handle.set_remote(kind, description.sdp));
+            }
+            RtcAction::AddCandidate { lane, candidate } => {
+                self.tell(lane, |handle| handle.add_candidate(candidate.0));
+            }
+            RtcAction::Restart { lane } => self.tell(lane, Handle::restart),
             RtcAction::Close { lane } => self.close(lane),
         }
     }
 
     /// Queues a message, at most `max_message` bytes of [`RtcEvent::ChannelOpen`] (a longer one ends the lane as
     /// failed). The queue has no limit: the caller watches [`TransportEvent::Buffered`], and enough for a fast path
-    /// is 1 MiB. An empty message is not sent: the engine has no form for it, and no frame is empty.
+    /// is 1 MiB.
     pub fn send(&mut self, lane: LaneId, channel: Channel, message: Bytes) {
-        if let Some(handle) = self.lanes.get(&lane).filter(|_| !message.is_empty()) {
-            handle.shared.buffered(channel).fetch_add(message.len() as u64, Relaxed);
-            let _ = handle.commands.send(Command::Send(channel, message));
+        if let Some(Lane { handle, shared }) = self.lanes.get(&lane) {
+            shared.buffered(channel).fetch_add(message.len() as u64, Relaxed);
+            handle.send(channel.stream(), false, message);
         }
     }
 
-    /// Bytes given to [`Transport::send`] that the other side has not acknowledged.
+    /// Bytes given to [`Transport::send`] that have not left.
     pub fn buffered(&self, lane: LaneId, channel: Channel) -> u64 {
-        self.lanes.get(&lane).map_or(0, |handle| handle.shared.buffered(channel).load(Relaxed))
+        self.lanes.get(&lane).map_or(0, |lane| lane.shared.buffered(channel).load(Relaxed))
     }
 
     /// Closes all lanes and waits until the good-byes are sent, at most 2.5 s.
@@ -177,28 +171,111 @@ impl Transport {
         let _ = tokio::time::timeout(SHUTDOWN, all).await;
     }
 
-    fn open(&mut self, lane: LaneId, offerer: bool, ice: Vec<beeline_core::rtc::IceServer>) {
+    fn open(&mut self, lane: LaneId, offerer: bool, ice: Vec<IceServer>) {
         self.close(lane);
         while self.tasks.try_join_next().is_some() {}
-        let (commands, queue) = lane::commands();
+        let negotiated = CHANNELS.map(|channel| {
+            (channel.stream(), ChannelConfig { label: channel.label().into(), ..ChannelConfig::default() })
+        });
+        let settings = Settings {
+            connection: beeline_rtc::Config {
+                negotiated: negotiated.into(),
+                ..beeline_rtc::Config::default()
+            },
+            loopback: self.config.loopback,
+            ice_servers: ice.into_iter().flat_map(|server| server.urls).collect(),
+        };
         let shared = Arc::new(Shared::default());
-        let task = Lane::new(lane, shared.clone(), self.events.clone(), self.config.loopback, ice);
-        self.tasks.spawn(task.run(offerer, queue));
-        self.lanes.insert(lane, Handle { commands, shared });
+        let listener = Listener { lane, shared: shared.clone(), events: self.events.clone() };
+        let (handle, task) = beeline_rtc::start(settings, offerer, listener);
+        self.tasks.spawn(task);
+        self.lanes.insert(lane, Lane { handle, shared });
     }
 
     fn close(&mut self, lane: LaneId) {
-        if let Some(handle) = self.lanes.remove(&lane) {
-            handle.shared.closed.store(true, Relaxed);
-            let _ = handle.commands.send(Command::Close);
+        if let Some(Lane { handle, shared }) = self.lanes.remove(&lane) {
+            shared.closed.store(true, Relaxed);
+            handle.close();
         }
     }
 
-    fn tell(&self, lane: LaneId, command: Command) {
-        if let Some(handle) = self.lanes.get(&lane) {
-            let _ = handle.commands.send(command); // its task ended: nothing to tell
+    fn tell(&self, lane: LaneId, what: impl FnOnce(&Handle)) {
+        if let Some(lane) = self.lanes.get(&lane) {
+            what(&lane.handle);
         }
     }
+}
+
+/// Turns what a lane's task tells into the core's words.
+struct Listener {
+    lane: LaneId,
+    shared: Arc<Shared>,
+    events: UnboundedSender<(Arc<Shared>, TransportEvent)>,
+}
+
+impl Listener {
+    fn event(&self, notice: Notice) -> Option<TransportEvent> {
+        let lane = self.lane;
+        let event = match notice {
+            Notice::Description { kind, sdp } => {
+                let kind = match kind {
+                    beeline_rtc::SdpKind::Offer => SdpKind::Offer,
+                    beeline_rtc::SdpKind::Answer => SdpKind::Answer,
+                };
+                RtcEvent::Description { lane, description: Description { kind, sdp } }
+            }
+            Notice::Candidate(candidate) => RtcEvent::Candidate { lane, candidate: Candidate(candidate) },
+            Notice::State(state) => {
+                let state = match state {
+                    PathState::Connected => LaneState::Connected,
+                    PathState::Disconnected => LaneState::Disconnected,
+                    PathState::Failed => LaneState::Failed,
+                    PathState::Closed => LaneState::Closed,
+                };
+                RtcEvent::State { lane, state }
+            }
+            Notice::ChannelOpened { stream, max_message, .. } => {
+                RtcEvent::ChannelOpen { lane, channel: channel(stream)?, max_message }
+            }
+            // Both channels live as long as the lane.
+            Notice::ChannelClosed { stream } => {
+                channel(stream)?;
+                RtcEvent::State { lane, state: LaneState::Closed }
+            }
+            Notice::Message { stream, payload, .. } => {
+                let channel = channel(stream)?;
+                self.shared.unread.fetch_add(payload.len() as u64, Relaxed);
+                return Some(TransportEvent::Message { lane, channel, message: payload });
+            }
+            Notice::Sent { stream, bytes } => {
+                let channel = channel(stream)?;
+                let before = self.shared.buffered(channel).fetch_sub(bytes, Relaxed);
+                return Some(TransportEvent::Buffered { lane, channel, bytes: before - bytes });
+            }
+            Notice::Path(path) => {
+                let kind = if path.relayed { PathKind::Relay } else { PathKind::Direct };
+                return Some(TransportEvent::Path { lane, kind, protocol: "udp", rtt: path.round_trip });
+            }
+        };
+        Some(TransportEvent::Rtc(event))
+    }
+}
+
+impl beeline_rtc::Listener for Listener {
+    fn handle(&mut self, notice: Notice) {
+        if let Some(event) = self.event(notice) {
+            // Nobody listens: then the handles go too, and the lane ends.
+            let _ = self.events.send((self.shared.clone(), event));
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.shared.unread.load(Relaxed) > MAX_UNREAD
+    }
+}
+
+fn channel(stream: u16) -> Option<Channel> {
+    CHANNELS.into_iter().find(|channel| channel.stream() == stream)
 }
 
 impl Drop for Transport {

@@ -36,6 +36,8 @@ pub struct Config {
     pub heartbeat: Duration,
     /// Tell the peer that our sender spreads its packets.
     pub paced: bool,
+    /// Offer acknowledgements of what changed, without the bounds of SACK ([`DeltaSack`](crate::wire::DeltaSack)).
+    pub delta_sacks: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +92,7 @@ impl Default for Config {
             max_retransmissions: 10,
             heartbeat: Duration::from_secs(15),
             paced: true,
+            delta_sacks: true,
         }
     }
 }
@@ -109,6 +112,7 @@ impl Config {
             max_gap_blocks: 20,
             receive_window: ReceiveWindow::Fixed(5 << 20),
             paced: false,
+            delta_sacks: false,
             rto_max: Duration::from_secs(60),
             ..Self::default()
         }

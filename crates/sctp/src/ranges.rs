@@ -22,6 +22,17 @@ impl Ranges {
         self.0.front().copied()
     }
 
+    /// The range that holds `number`.
+    pub(crate) fn around(&self, number: u64) -> Option<(u64, u64)> {
+        let at = self.0.partition_point(|range| range.1 < number);
+        self.0.get(at).copied().filter(|range| range.0 <= number)
+    }
+
+    /// The range at `index`, counted from the lowest.
+    pub(crate) fn nth(&self, index: usize) -> Option<(u64, u64)> {
+        self.0.get(index).copied()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }

@@ -17,7 +17,7 @@ use thirtyfour::prelude::*;
 
 pub use inspect::Scheme;
 
-use crate::{PATIENCE, Process};
+use crate::{Host, PATIENCE, Process};
 
 /// Which browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,10 +39,24 @@ pub struct Options {
     pub service_worker: bool,
 }
 
+impl Options {
+    /// What most tests start it with.
+    pub const DEFAULT: Self = Self { chromium: &[], languages: "en-US,en", service_worker: true };
+}
+
 impl Default for Options {
     fn default() -> Self {
-        Self { chromium: &[], languages: "en-US,en", service_worker: true }
+        Self::DEFAULT
     }
+}
+
+/// Where a browser runs: on a host of a lab.
+#[derive(Clone, Copy, Debug)]
+pub struct Seat<'a> {
+    /// The host.
+    pub host: &'a Host,
+    /// The server's `http://ADDRESS:PORT`, which the browser takes for a secure context, as if it were https.
+    pub secure: &'a str,
 }
 
 /// A running browser. Its processes end with the test's namespace.
@@ -66,15 +80,28 @@ impl Browser {
 
     /// The same with options.
     pub async fn start_with(kind: Kind, options: Options) -> Result<Self> {
+        Self::launch(kind, options, None).await
+    }
+
+    /// The same on a host of a lab.
+    pub async fn start_at(seat: Seat<'_>, kind: Kind, options: Options) -> Result<Self> {
+        Self::launch(kind, options, Some(seat)).await
+    }
+
+    async fn launch(kind: Kind, options: Options, seat: Option<Seat<'_>>) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let downloads = dir.path().join("downloads");
         fs::create_dir(&downloads)?;
         let (mut command, capabilities) = match kind {
-            Kind::Chromium => chromium(&dir, &downloads, options),
-            Kind::Firefox => firefox(&downloads, options),
+            Kind::Chromium => chromium(&dir, &downloads, options, seat),
+            Kind::Firefox => firefox(&downloads, options, seat),
         };
+        let address = seat.map_or_else(|| "127.0.0.1".to_owned(), |seat| seat.host.address());
+        if let Some(seat) = seat {
+            command = seat.host.command(&command);
+        }
         let (process, port) = Process::start(&mut command, port)?;
-        let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities).await?;
+        let driver = WebDriver::new(format!("http://{address}:{port}"), capabilities).await?;
         driver.set_script_timeout(PATIENCE * 10).await?;
         if kind == Kind::Chromium && !options.service_worker {
             let page = driver.cdp();
@@ -145,7 +172,12 @@ fn tool(name: &str, variable: &str) -> Command {
     Command::new(env::var_os(variable).unwrap_or_else(|| name.into()))
 }
 
-fn chromium(dir: &TempDir, downloads: &PathBuf, options: Options) -> (Command, Map<String, Value>) {
+fn chromium(
+    dir: &TempDir,
+    downloads: &PathBuf,
+    options: Options,
+    seat: Option<Seat<'_>>,
+) -> (Command, Map<String, Value>) {
     let mut args: Vec<String> = [
         "--headless",
         "--no-sandbox", // it runs as root in its namespace
@@ -161,6 +193,7 @@ fn chromium(dir: &TempDir, downloads: &PathBuf, options: Options) -> (Command, M
     .into();
     args.push(format!("--user-data-dir={}/profile", dir.path().display()));
     args.extend(options.chromium.iter().map(|argument| (*argument).to_owned()));
+    args.extend(seat.map(|seat| format!("--unsafely-treat-insecure-origin-as-secure={}", seat.secure)));
     let capabilities = json!({
         "browserName": "chrome",
         "goog:chromeOptions": {
@@ -178,10 +211,14 @@ fn chromium(dir: &TempDir, downloads: &PathBuf, options: Options) -> (Command, M
     });
     let mut command = tool("chromedriver", "CHROMEDRIVER");
     command.arg("--port=0");
+    if seat.is_some() {
+        command.args(["--allowed-ips=", "--allowed-origins=*"]); // the host's own network ends at the router
+    }
     (command, object(capabilities))
 }
 
-fn firefox(downloads: &PathBuf, options: Options) -> (Command, Map<String, Value>) {
+fn firefox(downloads: &PathBuf, options: Options, seat: Option<Seat<'_>>) -> (Command, Map<String, Value>) {
+    let secure = seat.and_then(|seat| seat.secure.strip_prefix("http://")?.split(':').next());
     let capabilities = json!({
         "browserName": "firefox",
         "moz:firefoxOptions": {
@@ -197,12 +234,16 @@ fn firefox(downloads: &PathBuf, options: Options) -> (Command, Map<String, Value
                 "browser.download.alwaysOpenPanel": false,
                 // Else an accepted question's button is still disabled, and the driver waits for ever.
                 "security.dialog_enable_delay": 0,
+                "dom.securecontext.allowlist": secure.unwrap_or_default(),
                 "devtools.console.stdout.content": true, // the console shows in geckodriver's output
             },
         },
     });
     let mut command = tool("geckodriver", "GECKODRIVER");
     command.args(["--port", "0", "--websocket-port", "0", "--allow-system-access"]);
+    if let Some(seat) = seat {
+        command.args(["--host", &seat.host.address(), "--allow-hosts", &seat.host.address()]);
+    }
     (command, object(capabilities))
 }
 

@@ -26,6 +26,7 @@ const RECONFIG: u8 = 2;
 const INTERLEAVE: u8 = 4;
 const ZERO: u8 = 8;
 const PACED: u8 = 16;
+const DELTA: u8 = 32;
 
 impl Cookie {
     fn of(init: &Init) -> Self {
@@ -37,6 +38,7 @@ impl Cookie {
             (interleave, INTERLEAVE),
             (zero, ZERO),
             (init.paced, PACED),
+            (init.supports(extension::DELTA_SACK), DELTA),
         ];
         let abilities = abilities.iter().filter(|(has, _)| *has).map(|(_, bit)| bit).sum();
         Self { tag: init.tag, window: init.window, initial_tsn: init.initial_tsn, abilities }
@@ -69,6 +71,9 @@ pub(super) fn our_init(config: &Config, tag: u32, initial: Tsn) -> Init {
     let mut extensions = vec![extension::RECONFIG, extension::FORWARD_TSN];
     if config.interleaving {
         extensions.extend([extension::I_DATA, extension::I_FORWARD_TSN]);
+    }
+    if config.delta_sacks {
+        extensions.push(extension::DELTA_SACK);
     }
     let window = match config.receive_window {
         ReceiveWindow::Fixed(size) => size,
@@ -157,11 +162,16 @@ impl Association {
             zero_checksum: has(ZERO) && self.config.zero_checksum,
             reconfig: has(RECONFIG),
             forward_tsn: has(FORWARD),
+            paced: has(PACED),
         });
         self.sender.set_peer_window(cookie.window);
+        let delta_sacks = has(DELTA) && self.config.delta_sacks;
         self.sender.interleave = interleave;
+        self.sender.expect_delta_sacks(delta_sacks);
         self.resets.peer_starts_at(cookie.initial_tsn);
-        self.receiver = Some(Receiver::new(&self.config, initial, interleave, has(PACED)));
+        let mut receiver = Receiver::new(&self.config, initial, interleave, has(PACED));
+        receiver.write_delta_sacks(delta_sacks);
+        self.receiver = Some(receiver);
     }
 
     fn establish(&mut self, now: Time) {

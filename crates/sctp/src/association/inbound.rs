@@ -62,6 +62,7 @@ impl Association {
             Chunk::Data(data) => return self.handle_data(&data, now),
             Chunk::IData(data) => return self.handle_i_data(&data, now),
             Chunk::Sack(sack) if self.peer.is_some() => self.sender.handle_sack(&sack, now),
+            Chunk::DeltaSack(sack) if self.peer.is_some() => self.sender.handle_delta_sack(&sack, now),
             Chunk::Init(init) => self.handle_init(&init),
             Chunk::InitAck(ack) => self.handle_init_ack(ack, now),
             Chunk::CookieEcho(echo) => self.handle_cookie_echo(&echo, now),
@@ -94,7 +95,7 @@ impl Association {
                     receiver.handle_i_forward(&forward);
                 }
             }
-            Chunk::Sack(_) => {}
+            Chunk::Sack(_) | Chunk::DeltaSack(_) => {}
             Chunk::Unknown(raw) => return Ok(self.handle_unknown(raw)),
         }
         Ok(Next::Chunk)

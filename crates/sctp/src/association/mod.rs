@@ -120,6 +120,7 @@ struct Peer {
     zero_checksum: bool,
     reconfig: bool,
     forward_tsn: bool,
+    paced: bool,
 }
 
 /// An SCTP association over DTLS, without I/O.
@@ -259,6 +260,21 @@ impl Association {
     /// What the peer's description said it takes (`a=max-message-size`), if it came after this was made.
     pub fn set_peer_max_message_size(&mut self, bytes: usize) {
         self.config.peer_max_message_size = bytes;
+    }
+
+    /// The peer's SCTP port, if it is known only after this was made.
+    pub fn set_remote_port(&mut self, port: u16) {
+        self.config.remote_port = port;
+    }
+
+    /// Whether the peer says that its sender paces: an engine like this one, that needs no help to share a path.
+    pub fn peer_is_paced(&self) -> bool {
+        self.peer.is_some_and(|peer| peer.paced)
+    }
+
+    /// Whether everything sent was acknowledged.
+    pub fn is_drained(&self) -> bool {
+        self.sender.is_idle()
     }
 
     /// Bytes sent and neither acknowledged nor deemed lost.

@@ -43,6 +43,8 @@ pub(crate) struct Loss {
     pub(crate) now: Time,
     /// When the last of them left.
     pub(crate) sent_at: Time,
+    /// Bytes in flight when that left.
+    pub(crate) in_flight: u64,
 }
 
 pub(crate) trait CongestionControl: Debug + Send {

@@ -1,9 +1,11 @@
 //! The receiving half: what arrived, what of it is owed an acknowledgement, how much more may come.
+mod delta;
 mod reassembly;
 mod window;
 
 use std::{collections::VecDeque, time::Duration};
 
+use delta::Delta;
 pub use reassembly::Message;
 use reassembly::{Piece, Reassembly, Violation, data_key, i_data_key};
 use window::Window;
@@ -12,7 +14,7 @@ use crate::{
     Config, Time,
     ranges::Ranges,
     seq::Tsn,
-    wire::{Data, ForwardTsn, GapBlock, IData, IForwardTsn, Sack},
+    wire::{Data, DeltaSack, ForwardTsn, GapBlock, IData, IForwardTsn, Sack},
 };
 
 /// Duplicates named in a SACK, at most.
@@ -21,6 +23,8 @@ const MAX_DUPLICATES: usize = 16;
 const MAX_RANGES: usize = 1 << 15;
 /// A SACK's offsets have 16 bits: what is further ahead could not be acknowledged.
 const MAX_AHEAD: u64 = u16::MAX as u64;
+/// The same with offsets of 32 bits: three gigabits over 300 ms.
+const MAX_AHEAD_WIDE: u64 = (1 << 18) + 1024;
 /// Messages of the largest size that may be under construction beside the window.
 const MESSAGES: usize = 16;
 /// What may be on its way when a window shrinks.
@@ -31,6 +35,8 @@ pub(crate) struct Receiver {
     /// Everything up to here arrived.
     cumulative: Tsn,
     beyond: Ranges,
+    delta: Option<Delta>,
+    max_ahead: u64,
     duplicates: Vec<u32>,
     reassembly: Reassembly,
     window: Window,
@@ -58,6 +64,8 @@ impl Receiver {
         Self {
             cumulative: initial.previous(),
             beyond: Ranges::default(),
+            delta: None,
+            max_ahead: MAX_AHEAD,
             duplicates: Vec::new(),
             reassembly: Reassembly::new(config.max_message_size, interleaved),
             offered: window.size(),
@@ -70,6 +78,14 @@ impl Receiver {
             ack_at: None,
             ack_delay: config.ack_delay,
             max_gap_blocks: config.max_gap_blocks,
+        }
+    }
+
+    /// The peer understands acknowledgements of what changed.
+    pub(crate) fn write_delta_sacks(&mut self, understood: bool) {
+        if understood {
+            self.delta = Some(Delta::default());
+            self.max_ahead = MAX_AHEAD_WIDE;
         }
     }
 
@@ -149,7 +165,7 @@ impl Receiver {
         let in_order = tsn == self.cumulative.next();
         // Beyond what was offered, only what fills the gap is taken: it is what frees memory.
         let full = self.held() > self.offered.max(self.window.size()) + self.allowance + SLACK;
-        if tsn.0 - self.cumulative.0 > MAX_AHEAD || (!in_order && (full || self.beyond.len() >= MAX_RANGES)) {
+        if tsn.0 - self.cumulative.0 > self.max_ahead || (!in_order && (full || self.beyond.len() >= MAX_RANGES)) {
             self.ack_now = true;
             return None;
         }
@@ -164,6 +180,9 @@ impl Receiver {
             if !self.beyond.insert(tsn.0) {
                 self.duplicate(wire);
                 return None;
+            }
+            if let Some(delta) = &mut self.delta {
+                delta.arrived(tsn.0);
             }
             // RFC 9260 §6.7: at once when a gap appears; later packets of the same gap wait for a second one.
             self.ack_now |= self.beyond.len() != gaps;
@@ -211,7 +230,7 @@ impl Receiver {
     fn skip(&mut self, wire: u32, skipped: impl Iterator<Item = (u16, bool, u32)>) {
         self.ack_now = true;
         let to = self.cumulative.near(wire);
-        if to <= self.cumulative || to.0 - self.cumulative.0 > MAX_AHEAD {
+        if to <= self.cumulative || to.0 - self.cumulative.0 > self.max_ahead {
             return;
         }
         self.cumulative = to;
@@ -260,9 +279,20 @@ impl Receiver {
 
     /// Appends a SACK of `room` bytes at most.
     pub(crate) fn write_sack(&mut self, out: &mut Vec<u8>, room: usize) {
+        self.offered = self.room();
+        if let Some(delta) = &mut self.delta {
+            let blocks = room.saturating_sub(DeltaSack::HEADER) / DeltaSack::BLOCK;
+            let cumulative = self.cumulative.0;
+            let offset = |(first, last): (u64, u64)| ((first - cumulative) as u32, (last - cumulative) as u32);
+            let chosen = delta.choose(&self.beyond, blocks).iter().map(|&range| offset(range));
+            let twice = self.duplicates.drain(..).len() as u16;
+            let window = u32::try_from(self.offered).unwrap_or(u32::MAX);
+            DeltaSack::write_from(out, self.cumulative.wire(), window, twice, chosen);
+            (self.unacknowledged, self.ack_now, self.ack_at) = (0, false, None);
+            return;
+        }
         let blocks = room.saturating_sub(Sack::HEADER + 4 * self.duplicates.len()) / 4;
         let blocks = blocks.min(self.max_gap_blocks).min(self.beyond.len());
-        self.offered = self.room();
         let cumulative = self.cumulative.0;
         let offset = |tsn: u64| (tsn - cumulative) as u16;
         let gaps = self.beyond.iter().take(blocks);

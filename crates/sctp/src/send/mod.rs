@@ -16,13 +16,15 @@ use crate::{
     Config, Recovery, Time,
     congestion::{self, Ack, CongestionControl, Loss, RateSample},
     seq::Tsn,
-    wire::{Data, ForwardTsn, IData, IForwardTsn, Sack},
+    wire::{Data, DeltaSack, ForwardTsn, IData, IForwardTsn, Sack},
 };
 
 /// Rather than a smaller fragment, a packet ends.
 const LEAST_FRAGMENT: usize = 128;
 /// TSNs between the cumulative one and the last sent, at most.
 const MAX_SPAN: usize = 65_000;
+/// The same for a peer whose acknowledgements reach further.
+const MAX_SPAN_WIDE: usize = 1 << 18;
 
 #[derive(Debug)]
 pub(crate) struct Sender {
@@ -38,9 +40,12 @@ pub(crate) struct Sender {
     /// What the peer has room for beyond what is in flight.
     peer_window: usize,
     pub(crate) interleave: bool,
+    /// TSNs between the cumulative one and the last sent, at most.
+    max_span: usize,
     /// Reordering seen: multiplies the window of the time-based detection (RFC 8985 §6.2 step 4).
     reordering: u32,
-    reordering_decays: u32,
+    /// When that last changed.
+    reordering_since: Time,
     /// When to look for lost packets again.
     look_again: Option<Time>,
     probe_at: Option<Time>,
@@ -66,8 +71,9 @@ impl Sender {
             burst_left: u32::MAX,
             peer_window: 0,
             interleave: false,
-            reordering: 1,
-            reordering_decays: 0,
+            max_span: MAX_SPAN,
+            reordering: 0,
+            reordering_since: Time::ZERO,
             look_again: None,
             probe_at: None,
             probed: false,
@@ -96,9 +102,32 @@ impl Sender {
         self.board.in_flight()
     }
 
+    /// Acknowledgements come as DELTA SACK, without the bounds of SACK.
+    pub(crate) fn expect_delta_sacks(&mut self, expect: bool) {
+        self.max_span = if expect { MAX_SPAN_WIDE } else { MAX_SPAN };
+    }
+
     pub(crate) fn handle_sack(&mut self, sack: &Sack<'_>, now: Time) {
         let in_flight_before = self.board.in_flight();
-        let Some(mut outcome) = self.board.handle_sack(sack, now, self.rtt.min()) else { return };
+        let outcome = self.board.handle_sack(sack, now, self.rtt.min());
+        self.acknowledged(outcome, sack.window, sack.duplicates().len(), in_flight_before, now);
+    }
+
+    pub(crate) fn handle_delta_sack(&mut self, sack: &DeltaSack<'_>, now: Time) {
+        let in_flight_before = self.board.in_flight();
+        let outcome = self.board.handle_delta_sack(sack, now, self.rtt.min());
+        self.acknowledged(outcome, sack.window, sack.duplicates.into(), in_flight_before, now);
+    }
+
+    fn acknowledged(
+        &mut self,
+        outcome: Option<Outcome>,
+        window: u32,
+        duplicates: usize,
+        in_flight_before: u64,
+        now: Time,
+    ) {
+        let Some(mut outcome) = outcome else { return };
         let news = outcome.acked > 0 || outcome.cumulative_moved;
         let rtt = outcome.newest.filter(|newest| !newest.again).map(|newest| now.since(newest.sent_at));
         if let Some(rtt) = rtt {
@@ -108,10 +137,7 @@ impl Sender {
             self.rtt.heard();
             (self.probed, self.stalled) = (false, false);
         }
-        let duplicates = sack.duplicates().len();
-        if duplicates > 0 || outcome.spurious > 0 {
-            (self.reordering, self.reordering_decays) = ((self.reordering + 1).min(8), 16);
-        }
+        self.measure_reordering(duplicates > 0 || outcome.spurious > 0, now);
         self.burst_left = self.max_burst.unwrap_or(u32::MAX);
         match self.recovery {
             Recovery::Time => {
@@ -124,7 +150,7 @@ impl Sender {
             }
         }
         self.tell_control(&outcome, rtt, in_flight_before, now);
-        self.peer_window = (sack.window as usize).saturating_sub(self.board.payload_in_flight());
+        self.peer_window = (window as usize).saturating_sub(self.board.payload_in_flight());
         self.give_up(now);
         self.forward_due |= self.board.forward_point().is_some();
         if news || outcome.lost > 0 {
@@ -140,7 +166,7 @@ impl Sender {
 
     fn tell_control(&mut self, outcome: &Outcome, rtt: Option<Duration>, in_flight_before: u64, now: Time) {
         if let Some(lost) = outcome.lost_newest {
-            self.control.handle_loss(&Loss { now, sent_at: lost.sent_at });
+            self.control.handle_loss(&Loss { now, sent_at: lost.sent_at, in_flight: lost.in_flight });
         }
         if outcome.acked == 0 && outcome.lost == 0 {
             return;
@@ -173,10 +199,28 @@ impl Sender {
         });
     }
 
-    /// A quarter of the smallest round trip, more if packets were seen to overtake (RFC 8985 §6.2 step 4).
+    /// Widens the window once a round trip while packets overtake each other or are sent again for nothing, and
+    /// narrows it again when for sixteen none did.
+    fn measure_reordering(&mut self, seen: bool, now: Time) {
+        let smoothed = self.rtt.smoothed().unwrap_or_default();
+        let since = now.since(self.reordering_since);
+        match (seen, self.reordering) {
+            (true, reordering) if reordering == 0 || (reordering < 8 && since > smoothed) => {
+                self.reordering += 1;
+            }
+            (true, _) => {}
+            (false, reordering) if reordering > 0 && since > 16 * smoothed => self.reordering -= 1,
+            _ => return,
+        }
+        self.reordering_since = now;
+    }
+
+    /// Hardly anything until packets were seen to overtake each other, then a quarter of the smallest round trip and
+    /// more (RFC 8985 §6.2 step 4).
     fn reordering_window(&self) -> Duration {
         let min = self.rtt.min().unwrap_or(Duration::from_millis(10));
-        (min / 4 * self.reordering).min(self.rtt.smoothed().unwrap_or(min)).max(Duration::from_micros(200))
+        let window = if self.reordering == 0 { min / 32 } else { min / 4 * self.reordering };
+        window.min(self.rtt.smoothed().unwrap_or(min)).max(Duration::from_micros(500))
     }
 
     fn give_up(&mut self, now: Time) {
@@ -217,7 +261,8 @@ impl Sender {
         if self.timeout_at.is_some_and(|at| at <= now) {
             // RFC 9260 §6.3.3.
             self.rtt.back_off();
-            self.board.lose_all(&mut outcome);
+            // What a peer reported and did not keep shows in a second timeout in a row.
+            self.board.lose_all(self.rtt.backoffs() > 1, &mut outcome);
             self.control.handle_timeout(now);
             (self.stalled, self.stalled_sent) = (true, false);
             self.burst_left = self.max_burst.unwrap_or(u32::MAX);
@@ -288,7 +333,7 @@ impl Sender {
                 break;
             }
             // Gap blocks reach 65,535 TSNs ahead (RFC 9260 §3.3.4); beyond, nothing could be acknowledged.
-            if self.board.span() >= MAX_SPAN {
+            if self.board.span() >= self.max_span {
                 break;
             }
             // A full peer gets one packet at a time, to learn of its window (RFC 9260 §6.1 A).

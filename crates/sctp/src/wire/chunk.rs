@@ -9,7 +9,7 @@
 //! |                             value ...                         |
 //! ```
 use super::{
-    Abort, CookieAck, CookieEcho, Data, Error, ForwardTsn, Heartbeat, HeartbeatAck, IData, IForwardTsn, Init,
+    Abort, CookieAck, CookieEcho, Data, DeltaSack, Error, ForwardTsn, Heartbeat, HeartbeatAck, IData, IForwardTsn, Init,
     Malformed, Reconfig, Sack, Shutdown, ShutdownAck, ShutdownComplete,
 };
 
@@ -35,6 +35,8 @@ impl ChunkType {
     pub const I_DATA: Self = Self(0x40);
     /// RFC 6525 §3.1.
     pub const RECONFIG: Self = Self(0x82);
+    /// Private: see [`DeltaSack`].
+    pub const DELTA_SACK: Self = Self(0x9c);
     /// RFC 3758 §3.2.
     pub const FORWARD_TSN: Self = Self(0xc0);
     /// RFC 8260 §2.3.
@@ -73,6 +75,7 @@ pub enum Chunk<'a> {
     Init(Init),
     InitAck(Init),
     Sack(Sack<'a>),
+    DeltaSack(DeltaSack<'a>),
     Heartbeat(Heartbeat<'a>),
     HeartbeatAck(HeartbeatAck<'a>),
     Abort(Abort<'a>),
@@ -97,6 +100,7 @@ impl<'a> Chunk<'a> {
             ChunkType::INIT => Chunk::Init(Init::parse(value)?),
             ChunkType::INIT_ACK => Chunk::InitAck(Init::parse(value)?),
             ChunkType::SACK => Chunk::Sack(Sack::parse(value)?),
+            ChunkType::DELTA_SACK => Chunk::DeltaSack(DeltaSack::parse(value)?),
             ChunkType::HEARTBEAT => Chunk::Heartbeat(Heartbeat::parse(value)?),
             ChunkType::HEARTBEAT_ACK => Chunk::HeartbeatAck(HeartbeatAck::parse(value)?),
             ChunkType::ABORT => Chunk::Abort(Abort::parse(flags, value)),
@@ -121,6 +125,7 @@ impl<'a> Chunk<'a> {
             Chunk::Init(init) => init.write(ChunkType::INIT, out),
             Chunk::InitAck(init) => init.write(ChunkType::INIT_ACK, out),
             Chunk::Sack(sack) => sack.write(out),
+            Chunk::DeltaSack(sack) => sack.write(out),
             Chunk::Heartbeat(heartbeat) => heartbeat.write(out),
             Chunk::HeartbeatAck(ack) => ack.write(out),
             Chunk::Abort(abort) => abort.write(out),

@@ -36,6 +36,8 @@ pub const DTLS_ZERO_CHECKSUM: u32 = 1;
 pub mod extension {
     pub const I_DATA: u8 = 0x40;
     pub const RECONFIG: u8 = 0x82;
+    /// Private: see [`DeltaSack`](crate::wire::DeltaSack).
+    pub const DELTA_SACK: u8 = 0x9c;
     pub const FORWARD_TSN: u8 = 0xc0;
     pub const I_FORWARD_TSN: u8 = 0xc2;
 }

@@ -24,6 +24,8 @@ const GOLDEN: &[(&str, &str)] = &[
     ),
     // cumulative | window | 2 gaps, 1 duplicate | 2-3 | 5-5 | 16
     ("SACK", "03 00 001c | 00000010 | 00010000 | 0002 0001 | 0002 0003 | 0005 0005 | 00000010"),
+    // cumulative | window | 1 duplicate | 2-3 | 70000-70001
+    ("DELTA SACK", "9c 00 0020 | 00000010 | 00010000 | 0001 0000 | 00000002 00000003 | 00011170 00011171"),
     ("HEARTBEAT", "04 00 000c | 0001 0008 01020304"),
     ("HEARTBEAT ACK", "05 00 000c | 0001 0008 01020304"),
     // cause 12, user-initiated: "bye" pad

@@ -20,6 +20,7 @@ mod download;
 mod events;
 mod failed;
 mod format;
+mod held;
 mod incoming;
 mod joining;
 mod landing;

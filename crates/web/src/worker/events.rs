@@ -8,10 +8,11 @@ use crate::messages::ToPage;
 use beeline_core::output::{Event, TransferId};
 use wasm_bindgen::{JsCast, JsValue};
 
-/// How often progress is shown.
-const PROGRESS_MS: i32 = 250;
+/// How often progress is shown. Where no graphics card draws it, a picture costs each page 20 ms of a processor, which
+/// the channel could use.
+const PROGRESS_MS: i32 = 500;
 /// Browsers stop a service worker that hears nothing for 30 s; a slow download may.
-const KEEP_ALIVE_TICKS: u32 = 40;
+const KEEP_ALIVE_TICKS: u32 = 20;
 
 impl Driver {
     pub(super) fn event(&self, machine: &mut Machine, event: Event) {

@@ -8,7 +8,7 @@ use beeline_core::{
     output::DiskError,
     path::RelPath,
 };
-use js_sys::{Array, Promise, Uint8Array};
+use js_sys::{Array, ArrayBuffer, Promise, Uint8Array};
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -51,12 +51,22 @@ impl Source {
         };
         let changed = || DiskError::Changed { path: path.clone() };
         let other = |error: JsValue| DiskError::Other(format!("{path}: {}", browser::said(&error)));
-        let start = offset - offset % STRETCH; // a block lies within one stretch
-        let read = self.stretch(file, chosen, start).map_err(other)?;
-        match JsFuture::from(read).await {
+        let mut start = offset - offset % STRETCH; // a block lies within one stretch
+        let mut read = JsFuture::from(self.stretch(file, chosen, start).map_err(other)?).await;
+        if matches!(&read, Ok(buffer) if buffer.unchecked_ref::<ArrayBuffer>().byte_length() == 0) {
+            // Somebody else took the stretch's last block: this one is asked for again. Or the file is empty now.
+            start = offset;
+            read = JsFuture::from(slice(chosen, offset, u64::from(len)).map_err(other)?).await;
+        }
+        match read {
             Ok(buffer) => {
                 let at = (offset - start) as u32;
+                let buffer: ArrayBuffer = buffer.unchecked_into();
                 let bytes = Uint8Array::new(&buffer).subarray(at, at + len).to_vec();
+                if at + len >= buffer.byte_length() {
+                    self.reads.borrow_mut().retain(|read| (read.file, read.start) != (file, start));
+                    browser::release(&buffer);
+                }
                 if bytes.len() == len as usize { Ok(bytes) } else { Err(changed()) }
             }
             Err(error) if matches!(browser::kind(&error).as_str(), "NotReadableError" | "NotFoundError") => {
@@ -72,8 +82,7 @@ impl Source {
         if let Some(read) = reads.iter().find(|read| read.file == file && read.start == start) {
             return Ok(read.bytes.clone());
         }
-        let end = (start + STRETCH) as f64;
-        let bytes = chosen.slice_with_f64_and_f64(start as f64, end)?.array_buffer();
+        let bytes = slice(chosen, start, STRETCH)?;
         reads.push_back(Stretch { file, start, bytes: bytes.clone() });
         if reads.len() > KEPT {
             reads.pop_front();
@@ -99,4 +108,9 @@ pub(crate) fn manifest_of<'a>(
     };
     let entries = chosen.map(entry).collect::<Result<_, String>>()?;
     Manifest::new(entries).map_err(|error| error.to_string())
+}
+
+/// Begins to read, at most to the file's end.
+fn slice(file: &File, start: u64, len: u64) -> Result<Promise, JsValue> {
+    Ok(file.slice_with_f64_and_f64(start as f64, (start + len) as f64)?.array_buffer())
 }

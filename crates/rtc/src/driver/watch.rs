@@ -1,4 +1,4 @@
-//! Whether a lane's path lives: turns what is heard, and when, into [`LaneState`]s.
+//! Whether a connection's path lives: turns what is heard, and when, into [`PathState`]s.
 //!
 //! ```text
 //! New ──ICE and DTLS done──> Connected ⇄ Disconnected (silent 5 s) ──silent 30 s──> Failed
@@ -9,7 +9,7 @@
 //! Both sides ask each other for consent at least every 3 s (RFC 7675 says 5), so an idle path is never silent.
 use std::time::{Duration, Instant};
 
-use beeline_core::rtc::LaneState;
+use super::PathState;
 
 /// Longer than the 3 s between two consent checks and the first repetitions of a lost one.
 const DISCONNECTED: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ enum State {
     Failed,
 }
 
-/// The clock of one lane.
+/// The clock of one connection.
 #[derive(Debug)]
 pub(super) struct Watch {
     state: State,
@@ -60,7 +60,7 @@ impl Watch {
         self.heard = Some(now);
     }
 
-    /// New ICE credentials are under way: a lane that failed gets another chance.
+    /// New ICE credentials are under way: one that failed gets another chance.
     pub(super) fn restart(&mut self, now: Instant) {
         self.progress = Some(now);
         if self.state == State::Failed {
@@ -71,7 +71,7 @@ impl Watch {
     }
 
     /// The state to report, if it is another one than before.
-    pub(super) fn poll(&mut self, now: Instant) -> Option<LaneState> {
+    pub(super) fn poll(&mut self, now: Instant) -> Option<PathState> {
         let next = match (self.established, self.heard, self.progress) {
             (true, Some(heard), _) => match now.saturating_duration_since(heard) {
                 silent if silent >= FAILED => State::Failed,
@@ -91,9 +91,9 @@ impl Watch {
         self.state = next;
         match next {
             State::New => None,
-            State::Connected => Some(LaneState::Connected),
-            State::Disconnected => Some(LaneState::Disconnected),
-            State::Failed => Some(LaneState::Failed),
+            State::Connected => Some(PathState::Connected),
+            State::Disconnected => Some(PathState::Disconnected),
+            State::Failed => Some(PathState::Failed),
         }
     }
 
@@ -123,12 +123,12 @@ mod tests {
         watch.handle_progress(start);
         watch.handle_established(start);
 
-        assert_eq!(watch.poll(start), Some(LaneState::Connected));
+        assert_eq!(watch.poll(start), Some(PathState::Connected));
         assert_eq!(watch.poll_timeout(), Some(start + seconds(5)));
         assert_eq!(watch.poll(start + seconds(4)), None);
-        assert_eq!(watch.poll(start + seconds(5)), Some(LaneState::Disconnected));
+        assert_eq!(watch.poll(start + seconds(5)), Some(PathState::Disconnected));
         watch.handle_heard(start + seconds(10));
-        assert_eq!(watch.poll(start + seconds(10)), Some(LaneState::Connected));
+        assert_eq!(watch.poll(start + seconds(10)), Some(PathState::Connected));
     }
 
     #[test]
@@ -138,18 +138,18 @@ mod tests {
         watch.handle_established(start);
         watch.poll(start);
 
-        assert_eq!(watch.poll(start + seconds(30)), Some(LaneState::Failed));
+        assert_eq!(watch.poll(start + seconds(30)), Some(PathState::Failed));
         assert_eq!(watch.poll(start + seconds(31)), None);
         assert_eq!(watch.poll_timeout(), None);
         watch.restart(start + seconds(40));
         assert_eq!(watch.poll(start + seconds(54)), None);
-        assert_eq!(watch.poll(start + seconds(55)), Some(LaneState::Failed));
+        assert_eq!(watch.poll(start + seconds(55)), Some(PathState::Failed));
         watch.handle_heard(start + seconds(56));
-        assert_eq!(watch.poll(start + seconds(56)), Some(LaneState::Connected));
+        assert_eq!(watch.poll(start + seconds(56)), Some(PathState::Connected));
     }
 
     #[test]
-    fn a_lane_that_never_connects_fails_fifteen_seconds_after_the_last_candidate() {
+    fn a_connection_that_never_connects_fails_fifteen_seconds_after_the_last_candidate() {
         let start = Instant::now();
         let mut watch = Watch::new();
 
@@ -157,6 +157,6 @@ mod tests {
         watch.handle_progress(start);
         watch.handle_progress(start + seconds(10));
         assert_eq!(watch.poll(start + seconds(24)), None);
-        assert_eq!(watch.poll(start + seconds(25)), Some(LaneState::Failed));
+        assert_eq!(watch.poll(start + seconds(25)), Some(PathState::Failed));
     }
 }

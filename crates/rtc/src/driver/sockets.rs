@@ -1,7 +1,4 @@
-//! The UDP sockets of a lane: one for each address, with segmentation offload both ways.
-//!
-//! A UDP packet costs some 6 µs to send and 3 µs to receive whatever the call; only packets that go through the
-//! kernel in one piece (GSO, GRO) are cheaper. So equal packets to one destination are gathered in a [`Batch`].
+//! The UDP sockets of a connection: one for each address, with segmentation offload both ways.
 use std::{
     future::poll_fn,
     io::{self, IoSliceMut},
@@ -9,27 +6,25 @@ use std::{
     task::Poll,
 };
 
-use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
 use tokio::{io::Interest, net::UdpSocket};
 
-/// Room for what arrives while the lane's task does something else: 16 ms at 1 GB/s would need more, but the
+use crate::transmit::Transmit;
+
+/// Room for what arrives while the connection's task does something else: 16 ms at 1 GB/s would need more, but the
 /// kernel's own limit (`net.core.rmem_max`, often 208 KiB) is lower anyway.
 const SOCKET_BUFFER: usize = 4 << 20;
 /// GRO joins packets to at most this.
 const RECEIVE_BUFFER: usize = 1 << 16;
 /// Buffers filled by one call.
 const RECEIVE_BUFFERS: usize = 4;
-/// A message of more than 65,507 bytes is refused whatever its segments.
-const BATCH_BYTES: usize = 60_000;
-const BATCH_SEGMENTS: usize = 50;
 /// A socket whose address went away errs for ever; one that errs so often in a row is given up.
 const MAX_ERRORS: u32 = 32;
 
-/// The sockets, and the packets gathered for the next call.
+/// The sockets.
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
     sockets: Vec<Socket>,
-    batch: Batch,
 }
 
 #[derive(Debug)]
@@ -38,15 +33,6 @@ struct Socket {
     state: UdpSocketState,
     local: SocketAddr,
     errors: u32,
-}
-
-/// Packets of one size (the last may be shorter) for one destination.
-#[derive(Debug, Default)]
-struct Batch {
-    route: Option<(SocketAddr, SocketAddr)>,
-    bytes: Vec<u8>,
-    segment: usize,
-    segments: usize,
 }
 
 /// The kernel takes no more for the moment: wait for [`Sockets::writable`].
@@ -100,49 +86,29 @@ impl Sockets {
         self.sockets.iter().map(|socket| socket.local)
     }
 
-    /// Puts a packet beside others for the same destination; the last ones go with [`Sockets::flush`].
-    pub(super) fn queue(&mut self, from: SocketAddr, to: SocketAddr, packet: &[u8]) -> Result<(), Full> {
-        let limit = self.find(from).map_or(1, |s| s.state.max_gso_segments()).min(BATCH_SEGMENTS);
-        let batch = &self.batch;
-        let ends_short = batch.bytes.len() < batch.segments * batch.segment;
-        let fits = batch.route == Some((from, to))
-            && packet.len() <= batch.segment
-            && !ends_short
-            && batch.segments < limit
-            && batch.bytes.len() + packet.len() <= BATCH_BYTES;
-        if !fits {
-            self.flush()?;
-            self.batch.route = Some((from, to));
-            self.batch.segment = packet.len();
-        }
-        self.batch.bytes.extend_from_slice(packet);
-        self.batch.segments += 1;
-        Ok(())
-    }
-
-    /// Hands the gathered packets to the kernel. What it refuses for another reason than being full is lost, as
-    /// packets are.
-    pub(super) fn flush(&mut self) -> Result<(), Full> {
-        let Some((from, to)) = self.batch.route else { return Ok(()) };
-        let batch = &self.batch;
-        if let Some(socket) = self.find(from)
-            && let Err(error) = socket.send(to, &batch.bytes, Some(batch.segment))
-        {
-            if error.kind() == io::ErrorKind::WouldBlock {
-                return Err(Full);
-            }
-            // Some drivers refuse segments; the packets are still ours to send one by one.
-            if batch.segments > 1 {
-                for packet in batch.bytes.chunks(batch.segment) {
-                    let _ = socket.send(to, packet, None);
+    /// Hands datagrams to the kernel. What it refuses for another reason than being full is lost, as datagrams are.
+    pub(super) fn send(&mut self, transmit: &Transmit) -> Result<(), Full> {
+        let Some(route) = transmit.route() else { return Ok(()) };
+        let Some(socket) = self.find(route.local) else { return Ok(()) };
+        let whole = transmit.contents().len() <= transmit.segment();
+        let refused = match socket.state.max_gso_segments() {
+            1 if !whole => true,
+            _ => match socket.send(route.remote, transmit.contents(), Some(transmit.segment())) {
+                Ok(()) => false,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(Full),
+                Err(error) => {
+                    tracing::debug!(error = ?error.kind(), whole, "datagrams could not be sent");
+                    !whole
                 }
-            } else {
-                tracing::debug!(error = ?error.kind(), "a packet could not be sent");
+            },
+        };
+        // Some systems have no segmentation, and some drivers refuse it; the datagrams are still ours to send. When
+        // the kernel is full in the middle of them the rest is lost: it can't be told how far it went.
+        if refused {
+            for datagram in transmit.datagrams() {
+                let _ = socket.send(route.remote, datagram, None);
             }
         }
-        self.batch.route = None;
-        self.batch.bytes.clear();
-        self.batch.segments = 0;
         Ok(())
     }
 
@@ -188,15 +154,9 @@ impl Sockets {
         .await;
     }
 
-    /// Whether packets wait for [`Sockets::writable`].
-    pub(super) fn is_full(&self) -> bool {
-        self.batch.route.is_some()
-    }
-
-    /// Waits until the gathered packets can be sent.
-    pub(super) async fn writable(&self) {
-        let socket = self.batch.route.and_then(|(from, _)| self.find(from));
-        if let Some(socket) = socket {
+    /// Waits until this socket takes more.
+    pub(super) async fn writable(&self, local: SocketAddr) {
+        if let Some(socket) = self.find(local) {
             let _ = socket.io.writable().await;
         }
     }
@@ -208,7 +168,8 @@ impl Sockets {
 
 impl Socket {
     fn send(&self, to: SocketAddr, contents: &[u8], segment_size: Option<usize>) -> io::Result<()> {
-        let transmit = Transmit { destination: to, ecn: None, contents, segment_size, src_ip: None };
+        let transmit =
+            quinn_udp::Transmit { destination: to, ecn: None, contents, segment_size, src_ip: None };
         self.io.try_io(Interest::WRITABLE, || self.state.try_send(UdpSockRef::from(&self.io), &transmit))
     }
 }
@@ -216,22 +177,23 @@ impl Socket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ice::Route;
 
     #[tokio::test]
-    async fn packets_arrive_one_by_one_whatever_was_batched() {
+    async fn datagrams_arrive_one_by_one_whatever_was_batched() {
         let mut sockets = Sockets::default();
-        let from = sockets.bind("127.0.0.1".parse().unwrap()).unwrap();
-        let to = sockets.bind("127.0.0.1".parse().unwrap()).unwrap();
-        let sent: Vec<Vec<u8>> =
-            [1200, 1200, 700, 700, 1200, 30].iter().map(|len| vec![*len as u8; *len]).collect();
+        let local = sockets.bind("127.0.0.1".parse().unwrap()).unwrap();
+        let remote = sockets.bind("127.0.0.1".parse().unwrap()).unwrap();
+        let sent: Vec<Vec<u8>> = [1200, 1200, 700].iter().map(|len| vec![*len as u8; *len]).collect();
+        let transmit = Transmit {
+            route: Some(Route { local, remote }),
+            bytes: sent.concat(),
+            segment: 1200,
+            segments: 3,
+        };
 
-        for packet in &sent {
-            while sockets.queue(from, to, packet).is_err() {
-                sockets.writable().await;
-            }
-        }
-        while sockets.flush().is_err() {
-            sockets.writable().await;
+        while sockets.send(&transmit).is_err() {
+            sockets.writable(local).await;
         }
         let mut received = Vec::new();
         let mut inbox = Inbox::default();
@@ -239,11 +201,11 @@ mod tests {
             sockets.readable().await;
             for index in 0..sockets.len() {
                 if sockets.receive(index, &mut inbox).is_some() {
-                    received.extend(inbox.datagrams().map(|(source, packet)| (source, packet.to_vec())));
+                    received.extend(inbox.datagrams().map(|(source, datagram)| (source, datagram.to_vec())));
                 }
             }
         }
 
-        assert_eq!(received, sent.into_iter().map(|packet| (from, packet)).collect::<Vec<_>>());
+        assert_eq!(received, sent.into_iter().map(|datagram| (local, datagram)).collect::<Vec<_>>());
     }
 }

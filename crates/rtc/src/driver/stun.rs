@@ -1,10 +1,10 @@
-//! Learns this machine's public addresses: plain STUN Binding (RFC 8489 §2) from the sockets that will carry the lane.
+//! Learns this machine's public addresses: plain STUN Binding (RFC 8489 §2) from the sockets that will carry the connection.
 //!
 //! ```text
 //! Binding request   0x0001 | length 0 | 0x2112A442 | transaction id (12 bytes)
 //! Binding success   0x0101 | length   | 0x2112A442 | transaction id | … XOR-MAPPED-ADDRESS …     big-endian
 //! ```
-//! str0m's own codec refuses answers without MESSAGE-INTEGRITY, which public servers do not send.
+//! The codec of ICE refuses answers without MESSAGE-INTEGRITY, which public servers do not send.
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::{Duration, Instant},
@@ -20,7 +20,7 @@ const FIRST_RETRY: Duration = Duration::from_millis(500);
 /// A description's servers times this machine's addresses, bounded.
 const MAX_PENDING: usize = 64;
 
-/// Questions on the way, all of one lane.
+/// Questions on the way, all of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Gatherer {
     pending: Vec<Question>,
