@@ -1,7 +1,7 @@
 //! Where received files go, beyond the download that a service worker streams.
 //!
 //! A dialog can't be answered in a headless browser: a place in the browser's own storage stands in for what the
-//! person would choose there.
+//! person would choose there. Of the two browsers only Chromium has such dialogs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,10 +12,8 @@ use e2e::Kind::{Chromium, Firefox};
 use e2e::{Browser, Kind, LARGE, ODD_NAME, Options, Sample, Server, Terminal, Tree, random_file};
 
 e2e::tests! {
-    a_folder_keeps_its_structure_and_nothing_is_overwritten_in_chromium: a_chosen_folder(Chromium);
-    a_folder_keeps_its_structure_and_nothing_is_overwritten_in_firefox: a_chosen_folder(Firefox);
-    a_large_file_goes_where_chromium_is_told: a_chosen_file(Chromium);
-    a_large_file_goes_where_firefox_is_told: a_chosen_file(Firefox);
+    a_chosen_folder_keeps_its_structure_and_nothing_is_overwritten: a_chosen_folder();
+    a_large_file_goes_where_it_is_told: a_chosen_file();
     without_a_service_worker_a_large_file_waits_on_the_disk_in_chromium: private_storage(Chromium);
     without_a_service_worker_a_large_file_waits_on_the_disk_in_firefox: private_storage(Firefox);
 }
@@ -53,11 +51,11 @@ fn summary(bytes: &[u8]) -> String {
     format!("{} {hash}", bytes.len())
 }
 
-async fn a_chosen_folder(kind: Kind) -> Result<()> {
+async fn a_chosen_folder() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let sample = Sample::make(dir.path())?;
     let server = Server::start()?;
-    let browser = Browser::start(kind).await?;
+    let browser = Browser::start(Chromium).await?;
     let mut sender = Terminal::send(&server.url, &sample.paths().each_ref().map(PathBuf::as_path))?;
 
     browser.open(&sender.link().await?).await?;
@@ -94,12 +92,12 @@ async fn a_chosen_folder(kind: Kind) -> Result<()> {
     Ok(())
 }
 
-async fn a_chosen_file(kind: Kind) -> Result<()> {
+async fn a_chosen_file() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join(ODD_NAME);
     random_file(&file, LARGE, 7)?;
     let server = Server::start()?;
-    let browser = Browser::start(kind).await?;
+    let browser = Browser::start(Chromium).await?;
     let mut sender = Terminal::send(&server.url, &[&file])?;
 
     browser.open(&sender.link().await?).await?;
