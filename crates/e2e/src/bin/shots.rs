@@ -72,6 +72,7 @@ impl Album {
         // No relay runs here: the line is bent by hand, as src/page/line.rs bends it.
         sender.eval(BEND, vec![]).await?;
         self.take(sender, "relayed").await?;
+        sender.run::<()>(STRAIGHTEN).await?;
 
         receiver.click("#cancel").await?;
         sender.failure(Duration::from_secs(20)).await?;
@@ -113,3 +114,7 @@ const BEND: &str = "(async () => {
     const texts = await (await fetch(`${document.documentElement.lang}.json`)).json();
     document.querySelector('#path').textContent = texts.path_relay_over.replace('{protocol}', 'TLS');
 })()";
+
+const STRAIGHTEN: &str = "const line = document.querySelector('.line');
+    line.dataset.shape = 'straight';
+    for (const path of line.querySelectorAll('.track path')) path.setAttribute('d', 'M0 50H100')";
