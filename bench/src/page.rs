@@ -13,6 +13,7 @@ pub(crate) const AWAKE: Options = Options {
         "--disable-backgrounding-occluded-windows",
         "--disable-renderer-backgrounding",
     ],
+    ..Options::DEFAULT
 };
 
 /// Two Chromium.

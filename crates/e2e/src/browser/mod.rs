@@ -29,10 +29,25 @@ pub enum Kind {
 }
 
 /// What a browser is started with.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Further arguments for Chromium.
     pub chromium: &'static [&'static str],
+    /// What the person reads, best first: `navigator.languages`.
+    pub languages: &'static str,
+    /// Whether pages may have a service worker.
+    pub service_worker: bool,
+}
+
+impl Options {
+    /// What most tests start it with.
+    pub const DEFAULT: Self = Self { chromium: &[], languages: "en-US,en", service_worker: true };
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
 }
 
 /// Where a browser runs: on a host of a lab.
@@ -79,7 +94,7 @@ impl Browser {
         fs::create_dir(&downloads)?;
         let (mut command, capabilities) = match kind {
             Kind::Chromium => chromium(&dir, &downloads, options, seat),
-            Kind::Firefox => firefox(&downloads, seat),
+            Kind::Firefox => firefox(&downloads, options, seat),
         };
         let address = seat.map_or_else(|| "127.0.0.1".to_owned(), |seat| seat.host.address());
         if let Some(seat) = seat {
@@ -88,6 +103,10 @@ impl Browser {
         let (process, port) = Process::start(&mut command, port)?;
         let driver = WebDriver::new(format!("http://{address}:{port}"), capabilities).await?;
         driver.set_script_timeout(PATIENCE * 10).await?;
+        if kind == Kind::Chromium && !options.service_worker {
+            let page = driver.cdp();
+            page.page().add_script_to_evaluate_on_new_document(NO_SERVICE_WORKER).await?;
+        }
         Ok(Self { driver, kind, downloads, process, _dir: dir })
     }
 
@@ -146,6 +165,9 @@ impl Drop for Browser {
     }
 }
 
+/// Chromium has no switch for it.
+const NO_SERVICE_WORKER: &str = "if (navigator.serviceWorker) navigator.serviceWorker.register = async () => { throw new Error('switched off'); }";
+
 fn tool(name: &str, variable: &str) -> Command {
     Command::new(env::var_os(variable).unwrap_or_else(|| name.into()))
 }
@@ -177,6 +199,7 @@ fn chromium(
         "goog:chromeOptions": {
             "args": args,
             "prefs": {
+                "intl.accept_languages": options.languages,
                 "download.default_directory": downloads,
                 "download.prompt_for_download": false,
                 "profile.default_content_setting_values.automatic_downloads": 1, // more than one without a question
@@ -194,7 +217,7 @@ fn chromium(
     (command, object(capabilities))
 }
 
-fn firefox(downloads: &PathBuf, seat: Option<Seat<'_>>) -> (Command, Map<String, Value>) {
+fn firefox(downloads: &PathBuf, options: Options, seat: Option<Seat<'_>>) -> (Command, Map<String, Value>) {
     let secure = seat.and_then(|seat| seat.secure.strip_prefix("http://")?.split(':').next());
     let capabilities = json!({
         "browserName": "firefox",
@@ -202,6 +225,8 @@ fn firefox(downloads: &PathBuf, seat: Option<Seat<'_>>) -> (Command, Map<String,
             "args": ["-headless"],
             "binary": env::var("FIREFOX").unwrap_or_else(|_| "/usr/bin/firefox-esr".into()),
             "prefs": {
+                "intl.accept_languages": options.languages,
+                "dom.serviceWorkers.enabled": options.service_worker,
                 "browser.download.folderList": 2,
                 "browser.download.dir": downloads,
                 "browser.download.useDownloadDir": true,
