@@ -78,7 +78,9 @@ impl Lab {
             (Carrier::Beeline, End::Page(to)) => {
                 self.pages(cell.from, to, length, events).await.context("pages")
             }
-            (_, End::Terminal) => self.to_terminal(cell.from, length, events).await.context("to a terminal"),
+            (_, End::Terminal) => {
+                self.page_to_terminal(cell.from, length, events).await.context("to a terminal")
+            }
         }
     }
 
@@ -118,7 +120,12 @@ impl Lab {
         Ok(arrivals)
     }
 
-    async fn to_terminal(&mut self, from: Kind, length: Duration, events: Vec<Event>) -> Result<Arrivals> {
+    async fn page_to_terminal(
+        &mut self,
+        from: Kind,
+        length: Duration,
+        events: Vec<Event>,
+    ) -> Result<Arrivals> {
         self.browsers(from, None).await?;
         let (sender, to) = (self.sender()?, tempfile::tempdir()?);
         sender.open(&self.server.lan_url).await?;

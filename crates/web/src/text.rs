@@ -8,11 +8,7 @@
 //! "files": { "one": "{n} file", "other": "{n} files" }     forms by CLDR's plural categories
 //! "offers": "{name} wants to send you"                     {name} is filled in
 //! ```
-use js_sys::{
-    Array,
-    Intl::{NumberFormat, PluralRules},
-    Object, Reflect,
-};
+use js_sys::{Array, Intl::PluralRules, Object, Reflect};
 use std::cell::RefCell;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -35,6 +31,7 @@ macro_rules! n {
 }
 pub(crate) use n;
 
+#[cfg_attr(test, allow(dead_code, reason = "tests run without a browser, and read English themselves"))]
 struct Language {
     texts: Object,
     plural: PluralRules,
@@ -119,7 +116,7 @@ pub(crate) fn number(value: f64, digits: u8) -> String {
     }
     LANGUAGE.with_borrow(|language| {
         let tag = language.as_ref().map_or_else(|| "en".into(), |language| language.tag.clone());
-        let format = NumberFormat::new(&Array::of1(&tag), &options).format();
+        let format = js_sys::Intl::NumberFormat::new(&Array::of1(&tag), &options).format();
         let text = format.call1(&JsValue::UNDEFINED, &value.into());
         text.ok().and_then(|text| text.as_string()).unwrap_or_default()
     })
