@@ -330,11 +330,10 @@ fn read_file(
             &mut open.insert((block.file.0, file)).1
         }
     };
-    let mut bytes = vec![0; len as usize];
-    let read = read_at(file, &mut bytes, block.offset())?;
+    let bytes = read_at(file, len, block.offset())?;
     let ends = block.offset() + u64::from(len) >= offered.size;
     // Asked after every block, so that nobody waits for the end of a large file to hear of it.
-    if read < bytes.len() || !same(file.metadata()?) {
+    if bytes.len() < len as usize || !same(file.metadata()?) {
         return Err(Failed::Changed);
     }
     if ends {
@@ -347,11 +346,13 @@ fn read_file(
     Ok(BlockBytes { bytes, whole: offered.size <= BLOCK_LEN, last: ends })
 }
 
-/// Fills `bytes` from `offset`, or as much of it as there is.
-fn read_at(file: &mut File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+/// `len` bytes from `offset`, or as many as there are; into memory that nobody filled with zeros before.
+fn read_at(file: &mut File, len: u32, offset: u64) -> io::Result<Vec<u8>> {
     use std::io::{Seek, SeekFrom};
     file.seek(SeekFrom::Start(offset))?;
-    fill(file, bytes)
+    let mut bytes = Vec::with_capacity(len as usize);
+    file.take(len.into()).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn fill(from: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {

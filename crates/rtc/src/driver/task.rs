@@ -218,7 +218,7 @@ impl Task {
         self.connection.handle_timeout(now);
         self.advance(now);
         if let Phase::Lingering { until } = self.phase
-            && (self.connection.is_drained() || until <= now)
+            && (self.connection.is_drained() || self.connection.is_over() || until <= now)
         {
             self.phase = Phase::Closing;
         }
