@@ -13,7 +13,7 @@
 //!
 //! Each frame but Hello, Ping, Pong and Bye names its transfer. Even numbers are offered by the opener, odd
 //! ones by the joiner. Pause and Cancel come from either side.
-use super::frames;
+use super::{frames, meeting::Sealed};
 use crate::output::{FileIndex, Order};
 use minicbor::{Decode, Encode};
 
@@ -32,6 +32,9 @@ pub struct Hello {
     /// Lanes that this side can serve, 1 to 16.
     #[n(1)]
     pub lanes: u8,
+    /// Whether offers with media sections, a camera's and a microphone's, are answered.
+    #[n(2)]
+    pub media: Option<bool>,
 }
 
 /// Begins an offer; its entries follow in pages. A text comes whole and without pages.
@@ -366,6 +369,8 @@ frames! {
         0x11 => Pong,
         /// Either: the end of the session.
         0x12 => Bye,
+        /// Either: a sealed negotiation message, which else goes through the room.
+        0x13 => Sealed,
     }
 }
 
@@ -408,7 +413,11 @@ mod tests {
     #[test]
     fn golden_bytes() {
         let both = |value: Control, golden: &str| check(value, golden, Control::encode, Control::decode);
-        both(Hello { max_frame: 65536, lanes: 1 }.into(), "01 a2 00 1a00010000 01 01");
+        both(Hello { max_frame: 65536, lanes: 1, media: None }.into(), "01 a2 00 1a00010000 01 01");
+        both(
+            Hello { max_frame: 65536, lanes: 1, media: Some(true) }.into(),
+            "01 a3 00 1a00010000 01 01 02 f5",
+        );
         both(Offer { transfer: 2, entries: 3, text: None }.into(), "02 a2 00 02 01 03");
         both(
             Offer { transfer: 2, entries: 0, text: Some("hi".into()) }.into(),
@@ -448,6 +457,7 @@ mod tests {
         both(Ping {}.into(), "10 a0");
         both(Pong {}.into(), "11 a0");
         both(Bye {}.into(), "12 a0");
+        both(Sealed { number: 3, bytes: vec![9] }.into(), "13 a2 00 03 01 41 09");
     }
 
     #[test]
