@@ -3,13 +3,15 @@
 //! ```text
 //! page thread                                     worker thread
 //! page/      what a person sees (Leptos)          worker/   the core's session, socket, files, clock
-//! page/rtc   RTCPeerConnection, data channels     sink/     downloads: streamed, or a Blob
-//!      └───────────── messages: tagged arrays, file bytes as transferred ArrayBuffers ─────┘
+//! page/rtc   RTCPeerConnection                    sink/     downloads: streamed, or a Blob
+//!      ├──────────────────────── messages: tagged arrays ──────────────────────────────────┤
+//!      └──── channel: a data channel, which the page makes and the worker has if it can ───┘
 //! ```
 //!
-//! WebRTC exists on the page only; everything that costs time is in the worker, so that the page stays
+//! Connections exist on the page only; everything that costs time is in the worker, so that the page stays
 //! responsive whatever the line carries.
 mod browser;
+mod channel;
 mod messages;
 mod page;
 mod sink;

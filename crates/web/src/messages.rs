@@ -1,11 +1,12 @@
 //! What page and worker say to each other.
 //!
 //! ```text
-//! [0, value, extra]              a ToWorker or ToPage; extra: files, a port or a Blob
-//! [1, lane, channel, buffer]     a data-channel message; the ArrayBuffer is transferred
+//! [0, value, extra]              a ToWorker or ToPage; extra: files, a port, a channel or a Blob
+//! [1, lane, channel, buffer]     a message of a channel that stayed with the page; the ArrayBuffer is transferred
 //! ```
 //!
-//! Only the second kind is frequent, so only it avoids the detour through a JavaScript object.
+//! Only the second kind is frequent, so only it avoids the detour through a JavaScript object. Where the worker has
+//! the channels there is none of it.
 use js_sys::{Array, ArrayBuffer};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue};
@@ -35,11 +36,15 @@ pub(crate) enum ToWorker {
     Description { lane: u8, offer: bool, sdp: String },
     /// A candidate was gathered.
     Candidate { lane: u8, candidate: String },
-    /// A channel is open in both directions.
-    ChannelOpen { lane: u8, channel: u16, max_message: u32 },
+    /// A channel that is about to open; `extra` is the RTCDataChannel itself.
+    Channel { lane: u8, channel: u16 },
+    /// How long a message may be on a connection's channels, in bytes.
+    Limit { lane: u8, max_message: u32 },
+    /// A channel that stayed with the page is open in both directions.
+    ChannelOpen { lane: u8, channel: u16 },
     /// The connection's state changed.
     Lane { lane: u8, state: Lane },
-    /// So many bytes have left this channel since it was opened.
+    /// So many bytes have left this channel, which stayed with the page, since it was opened.
     Left { lane: u8, channel: u16, bytes: f64 },
 }
 

@@ -19,6 +19,7 @@ mod download;
 mod events;
 mod failed;
 mod format;
+mod held;
 mod incoming;
 mod joining;
 mod landing;

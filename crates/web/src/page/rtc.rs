@@ -1,30 +1,24 @@
 //! RTCPeerConnections: what the worker asks of them, and what they report.
 //!
 //! Both channels of a connection are negotiated beforehand, so there is nothing to wait for but their
-//! opening. File bytes pass as ArrayBuffers, transferred both ways and never looked at.
+//! opening. The worker gets them where the browser can give them away; elsewhere they stay here, and file bytes
+//! pass as ArrayBuffers, transferred both ways and never looked at.
+use super::held::Held;
 use crate::{
     browser,
     messages::{self, Ice, Lane as State, ToPage, ToWorker},
 };
 use beeline_core::rtc::Channel;
-use js_sys::{Array, ArrayBuffer, Uint8Array};
-use std::{
-    cell::{Cell, RefCell},
-    collections::HashMap,
-    rc::Rc,
-};
+use js_sys::{Array, ArrayBuffer};
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
-    Event, MessageEvent, RtcConfiguration, RtcDataChannel, RtcDataChannelInit, RtcDataChannelState,
-    RtcDataChannelType, RtcIceCandidateInit, RtcIceServer, RtcOfferOptions, RtcPeerConnection,
-    RtcPeerConnectionIceEvent, RtcPeerConnectionState, RtcSdpType, RtcSessionDescriptionInit, Worker,
+    Event, RtcConfiguration, RtcDataChannelInit, RtcIceCandidateInit, RtcIceServer, RtcOfferOptions,
+    RtcPeerConnection, RtcPeerConnectionIceEvent, RtcPeerConnectionState, RtcSdpType,
+    RtcSessionDescriptionInit, Worker,
 };
 
-/// The channel asks for more when it holds no more than this.
-const LOW: u32 = 256 << 10;
-/// While it holds less, no event comes: then this many sent bytes are reported together.
-const REPORT: f64 = 128.0 * 1024.0;
 /// Where a description does not say how long a message may be (RFC 8841 §6.1).
 const DEFAULT_MAX_MESSAGE: f64 = 65_536.0;
 
@@ -39,15 +33,12 @@ struct Connections {
 
 type Handler = Closure<dyn FnMut(Event)>;
 
-/// One connection with its two channels.
+/// One connection, with those of its channels that the worker could not get.
 struct Lane {
     id: u8,
     pc: RtcPeerConnection,
     worker: Worker,
-    channels: [RtcDataChannel; 2],
-    /// Bytes given to each channel, and how many of those were reported as left.
-    sent: [Cell<f64>; 2],
-    reported: [Cell<f64>; 2],
+    held: RefCell<HashMap<u16, Rc<Held>>>,
     handlers: RefCell<Vec<Handler>>,
 }
 
@@ -73,7 +64,11 @@ impl Rtc {
 
     /// Sends one message on a channel.
     pub(super) fn send(&self, lane: u8, channel: u16, bytes: &ArrayBuffer) {
-        self.with(lane, |lane| lane.send(channel, bytes));
+        self.with(lane, |lane| {
+            if let Some(held) = lane.held.borrow().get(&channel) {
+                held.send(bytes);
+            }
+        });
     }
 
     /// Forgets all connections.
@@ -110,27 +105,24 @@ impl Lane {
         let config = RtcConfiguration::new();
         config.set_ice_servers(&servers);
         let pc = RtcPeerConnection::new_with_configuration(&config)?;
-        let channel = |channel: Channel| {
-            let init = RtcDataChannelInit::new();
-            init.set_negotiated(true);
-            init.set_id(channel.stream());
-            let made = pc.create_data_channel_with_data_channel_dict(channel.label(), &init);
-            made.set_binary_type(RtcDataChannelType::Arraybuffer);
-            made.set_buffered_amount_low_threshold(LOW);
-            made
-        };
-        let channels = [channel(Channel::Control), channel(Channel::Data)];
-        let lane = Rc::new(Self {
-            id,
-            pc,
-            worker,
-            channels,
-            sent: Default::default(),
-            reported: Default::default(),
-            handlers: RefCell::default(),
-        });
+        let lane = Rc::new(Self { id, pc, worker, held: RefCell::default(), handlers: RefCell::default() });
         lane.listen();
+        lane.make(Channel::Control);
+        lane.make(Channel::Data);
         Ok(lane)
+    }
+
+    /// Makes a channel and gives it to the worker, which works only in the task that made it.
+    fn make(&self, channel: Channel) {
+        let init = RtcDataChannelInit::new();
+        init.set_negotiated(true);
+        init.set_id(channel.stream());
+        let made = self.pc.create_data_channel_with_data_channel_dict(channel.label(), &init);
+        let given = messages::control(&ToWorker::Channel { lane: self.id, channel: channel.stream() }, &made);
+        if self.worker.post_message_with_transfer(&given, &Array::of1(&made)).is_err() {
+            let held = Held::new(self.worker.clone(), self.id, channel.stream(), made);
+            self.held.borrow_mut().insert(channel.stream(), held);
+        }
     }
 
     /// Reports what happens on the connection for as long as it is kept.
@@ -147,14 +139,6 @@ impl Lane {
         };
         on(&self.pc, "icecandidate", |lane, event| lane.gathered(event.unchecked_ref()));
         on(&self.pc, "connectionstatechange", |lane, _| lane.changed());
-        on(&self.channels[0], "open", |lane, _| lane.opened(0));
-        on(&self.channels[1], "open", |lane, _| lane.opened(1));
-        on(&self.channels[0], "message", |lane, event| lane.received(0, event.unchecked_ref()));
-        on(&self.channels[1], "message", |lane, event| lane.received(1, event.unchecked_ref()));
-        on(&self.channels[0], "bufferedamountlow", |lane, _| lane.left(0));
-        on(&self.channels[1], "bufferedamountlow", |lane, _| lane.left(1));
-        // The other side closed: DTLS or SCTP said so. Closing here takes the handlers away first.
-        on(&self.channels[0], "close", |lane, _| lane.state(State::Closed));
     }
 
     /// Makes an offer or an answer, sets it and reports it.
@@ -178,6 +162,9 @@ impl Lane {
                     let offer = kind == RtcSdpType::Offer;
                     let sdp = sdp.unwrap_or_default();
                     lane.report(&ToWorker::Description { lane: lane.id, offer, sdp });
+                    if !offer {
+                        lane.limit();
+                    }
                 }
                 Err(error) => lane.failed("describe", &error),
             }
@@ -193,7 +180,7 @@ impl Lane {
         spawn_local(async move {
             match JsFuture::from(set).await {
                 Ok(_) if offer => lane.describe(RtcSdpType::Answer, false),
-                Ok(_) => {}
+                Ok(_) => lane.limit(),
                 Err(error) => lane.failed("setRemoteDescription", &error),
             }
         });
@@ -211,41 +198,13 @@ impl Lane {
         });
     }
 
-    fn send(&self, channel: u16, bytes: &ArrayBuffer) {
-        let at = usize::from(channel);
-        let Some(target) = self.channels.get(at) else { return };
-        if target.ready_state() != RtcDataChannelState::Open || target.send_with_array_buffer(bytes).is_err()
-        {
-            return; // closing: its state is reported by itself
-        }
-        self.sent[at].set(self.sent[at].get() + f64::from(bytes.byte_length()));
-        // Above the threshold, `bufferedamountlow` will come; below it nothing would.
-        if target.buffered_amount() <= LOW && self.sent[at].get() - self.reported[at].get() >= REPORT {
-            self.left(at);
-        }
-    }
-
-    fn left(&self, at: usize) {
-        let left = self.sent[at].get() - f64::from(self.channels[at].buffered_amount());
-        self.reported[at].set(left);
-        self.report(&ToWorker::Left { lane: self.id, channel: at as u16, bytes: left });
-    }
-
-    fn received(&self, channel: u16, event: &MessageEvent) {
-        let bytes = event.data().dyn_into::<ArrayBuffer>().unwrap_or_else(|other| {
-            // A text message is a breach of the protocol; the core says so about its bytes.
-            Uint8Array::from(other.as_string().unwrap_or_default().as_bytes()).buffer()
-        });
-        let message = messages::data(self.id, channel, &bytes);
-        let _ = self.worker.post_message_with_transfer(&message, &Array::of1(&bytes));
-    }
-
-    fn opened(&self, channel: u16) {
+    /// Both descriptions are set: they say how long a message may be.
+    fn limit(&self) {
         let sctp = browser::property(&self.pc, "sctp");
         let max = sctp.and_then(|sctp| browser::property(&sctp, "maxMessageSize")?.as_f64());
         // 0 and infinity mean that there is no limit.
         let max = max.filter(|max| *max > 0.0).unwrap_or(DEFAULT_MAX_MESSAGE).min(f64::from(u32::MAX));
-        self.report(&ToWorker::ChannelOpen { lane: self.id, channel, max_message: max as u32 });
+        self.report(&ToWorker::Limit { lane: self.id, max_message: max as u32 });
     }
 
     fn gathered(&self, event: &RtcPeerConnectionIceEvent) {
@@ -282,15 +241,9 @@ impl Lane {
 impl Drop for Lane {
     fn drop(&mut self) {
         // Without handlers, so that closing here is not taken for the other side's.
-        for (target, events) in [
-            (AsRef::<JsValue>::as_ref(&self.pc), &["icecandidate", "connectionstatechange"][..]),
-            (self.channels[0].as_ref(), &["open", "message", "bufferedamountlow", "close"][..]),
-            (self.channels[1].as_ref(), &["open", "message", "bufferedamountlow"][..]),
-        ] {
-            for event in events {
-                let _ = js_sys::Reflect::set(target, &format!("on{event}").into(), &JsValue::NULL);
-            }
-        }
+        self.held.borrow_mut().clear();
+        self.pc.set_onicecandidate(None);
+        self.pc.set_onconnectionstatechange(None);
         self.pc.close();
     }
 }

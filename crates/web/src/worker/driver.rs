@@ -1,11 +1,12 @@
 //! The loop around the core's session: what happened goes in, what to do comes out.
 //!
 //! ```text
-//! page, socket, clock, disk ──handle_*──> Session ──poll_output──> pump: files.rs, events.rs, clock.rs
+//! page, socket, channels, clock, disk ──handle_*──> Session ──poll_output──> pump: channels.rs, files.rs, …
 //! ```
 use super::{
+    channels::Channels,
     clock::now,
-    post, post_data,
+    post,
     socket::{Happened, Socket},
     source::Source,
     tell,
@@ -19,15 +20,13 @@ use beeline_core::{
     blocks::Blocks,
     code::Code,
     output::{Output, TransferId},
-    rtc::{Candidate, Channel, Description, LaneId, LaneState, RtcEvent, SdpKind},
+    rtc::{Candidate, Channel, Description, LaneId, LaneState, RtcAction, RtcEvent, SdpKind},
     session::{Config, Session},
     time::Time,
 };
-use js_sys::{ArrayBuffer, Uint8Array};
 use std::{
     cell::RefCell,
     collections::{BTreeSet, HashMap},
-    mem,
     rc::Rc,
 };
 use wasm_bindgen::{JsValue, prelude::Closure};
@@ -44,8 +43,7 @@ pub(super) struct Machine {
     pub(super) socket: Option<Socket>,
     pub(super) sources: HashMap<TransferId, Source>,
     pub(super) sinks: HashMap<TransferId, Sink>,
-    /// Bytes handed to the page for each lane and channel: what is not reported as left is buffered.
-    pub(super) posted: HashMap<(u8, u16), u64>,
+    pub(super) channels: Channels,
     /// Transfers whose progress is shown.
     pub(super) moving: BTreeSet<TransferId>,
     /// When the running timer fires, and its number.
@@ -76,7 +74,7 @@ impl Driver {
                 socket: None,
                 sources: HashMap::new(),
                 sinks: HashMap::new(),
-                posted: HashMap::new(),
+                channels: Channels::default(),
                 moving: BTreeSet::new(),
                 timer: None,
                 ticker: None,
@@ -114,11 +112,9 @@ impl Driver {
             ToWorker::Candidate { lane, candidate } => {
                 self.rtc(RtcEvent::Candidate { lane: LaneId(lane), candidate: Candidate(candidate) });
             }
-            ToWorker::ChannelOpen { lane, channel, max_message } => self.rtc(RtcEvent::ChannelOpen {
-                lane: LaneId(lane),
-                channel: channel_of(channel),
-                max_message: max_message as usize,
-            }),
+            ToWorker::Channel { lane, channel } => self.given(lane, channel, extra),
+            ToWorker::Limit { lane, max_message } => self.limited(lane, max_message),
+            ToWorker::ChannelOpen { lane, channel } => self.opened(lane, channel),
             ToWorker::Lane { lane, state } => {
                 let state = match state {
                     Lane::Connected => LaneState::Connected,
@@ -131,33 +127,13 @@ impl Driver {
         }
     }
 
-    /// One message of a data channel.
-    pub(super) fn channel_said(&self, lane: u8, channel: u16, bytes: &ArrayBuffer) {
-        let mut machine = self.0.borrow_mut();
-        let view = Uint8Array::new(bytes);
-        let mut message = mem::take(&mut machine.scratch);
-        message.resize(view.length() as usize, 0);
-        view.copy_to(&mut message);
-        if let Some(session) = &mut machine.session {
-            session.handle_message(LaneId(lane), channel_of(channel), &message, now());
-        }
-        self.pump(&mut machine, &message);
-        machine.scratch = message;
-    }
-
     fn begin(&self, make: impl FnOnce(Config, Time) -> Session, name: String) {
         let mut machine = self.0.borrow_mut();
         machine.session = Some(make(Config { name, seed: browser::random() }, now()));
         self.pump(&mut machine, &[]);
     }
 
-    fn left(&self, lane: u8, channel: u16, left: u64) {
-        let posted = self.0.borrow().posted.get(&(lane, channel)).copied().unwrap_or_default();
-        let buffered = posted.saturating_sub(left);
-        self.act(|s, now| s.handle_buffered(LaneId(lane), channel_of(channel), buffered, now));
-    }
-
-    fn rtc(&self, event: RtcEvent) {
+    pub(super) fn rtc(&self, event: RtcEvent) {
         self.act(|session, now| session.handle_rtc(event, now));
     }
 
@@ -181,12 +157,17 @@ impl Driver {
                         socket.send(&message);
                     }
                 }
-                Output::Rtc(action) => post(&tell::action(action), &JsValue::UNDEFINED),
-                Output::Control { lane, message } => machine.transmit(lane, Channel::Control, &message),
+                Output::Rtc(action) => {
+                    if let RtcAction::Close { lane } = action {
+                        machine.channels.forget(lane);
+                    }
+                    post(&tell::action(action), &JsValue::UNDEFINED);
+                }
+                Output::Control { lane, message } => machine.channels.send(lane, Channel::Control, &message),
                 Output::Data { lane, transfer, stamp, runs } => {
                     let frame = machine.blocks.frame(transfer, stamp, &runs);
                     let frame = frame.expect("the session sends only what it had read and not forgotten");
-                    machine.transmit(lane, Channel::Data, &frame);
+                    machine.channels.send(lane, Channel::Data, &frame);
                 }
                 Output::Read { block, len } => self.read(machine, block, len),
                 Output::Place { block, len, at, bytes } => {
@@ -213,7 +194,11 @@ impl Driver {
                 }
                 Output::Abandon(transfer) => machine.abandon(transfer),
                 Output::Event(event) => self.event(machine, event),
-                Output::Wait(until) => return machine.wait(until),
+                Output::Wait(until) => {
+                    if !machine.tell_quiet() {
+                        return machine.wait(until);
+                    }
+                }
             }
         }
     }
@@ -235,16 +220,4 @@ impl Driver {
             }
         }
     }
-}
-
-impl Machine {
-    fn transmit(&mut self, lane: LaneId, channel: Channel, message: &[u8]) {
-        *self.posted.entry((lane.0, channel.stream())).or_default() += message.len() as u64;
-        post_data(lane.0, channel.stream(), &Uint8Array::from(message).buffer());
-    }
-}
-
-/// Only these two are ever opened.
-fn channel_of(stream: u16) -> Channel {
-    if stream == Channel::Control.stream() { Channel::Control } else { Channel::Data }
 }

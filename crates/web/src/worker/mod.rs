@@ -1,4 +1,5 @@
 //! The worker: one session, driven by what the page, the socket and the clock report.
+mod channels;
 mod clock;
 mod driver;
 mod events;
@@ -36,7 +37,7 @@ fn post<T: Serialize>(value: &T, extra: &JsValue) {
     scope().post_message(&messages::control(value, extra)).expect("our own messages can be cloned");
 }
 
-/// Has the page send this on a channel.
+/// Has the page send this on a channel that it kept.
 fn post_data(lane: u8, channel: u16, bytes: &ArrayBuffer) {
     scope()
         .post_message_with_transfer(&messages::data(lane, channel, bytes), &js_sys::Array::of1(bytes))

@@ -1,0 +1,163 @@
+//! The data channels: those that the page gave to this thread, and those that it had to keep.
+use super::{
+    clock::now,
+    driver::{Driver, Machine},
+    post_data,
+};
+use crate::channel::{self, Happened, LOW};
+use beeline_core::rtc::{Channel, LaneId, LaneState, RtcEvent};
+use js_sys::{ArrayBuffer, Uint8Array};
+use std::{
+    collections::{BTreeMap, HashMap},
+    mem,
+};
+use wasm_bindgen::{JsCast, JsValue};
+
+/// A channel by its lane and its stream.
+type Place = (u8, u16);
+
+/// All channels of the session.
+#[derive(Default)]
+pub(super) struct Channels {
+    held: BTreeMap<Place, Held>,
+    /// Bytes handed to the page for each channel it kept: what is not reported as left is buffered.
+    posted: HashMap<Place, u64>,
+    /// How long a message may be, by lane; the page learns it from the descriptions.
+    limits: HashMap<u8, u32>,
+    /// Open, but nothing is known of their limit.
+    unlimited: Vec<Place>,
+}
+
+/// A channel of this thread.
+struct Held {
+    channel: channel::Channel,
+    /// Something was sent since the session heard how much is buffered.
+    sent: bool,
+}
+
+impl Channels {
+    /// Sends one message.
+    pub(super) fn send(&mut self, lane: LaneId, channel: Channel, message: &[u8]) {
+        let place = (lane.0, channel.stream());
+        if let Some(held) = self.held.get_mut(&place) {
+            held.channel.send(message);
+            held.sent = true;
+        } else {
+            *self.posted.entry(place).or_default() += message.len() as u64;
+            post_data(place.0, place.1, &Uint8Array::from(message).buffer());
+        }
+    }
+
+    /// A channel that was sent on, holds little, and so will not say when it holds less; with what it holds.
+    ///
+    /// To be asked when nothing is to be sent, because what is still to come does not count yet.
+    pub(super) fn quiet(&mut self) -> Option<(LaneId, Channel, u64)> {
+        self.held.iter_mut().find_map(|(place, held)| {
+            let buffered = if held.sent { held.channel.buffered() } else { return None };
+            (buffered <= LOW).then(|| {
+                held.sent = false;
+                (LaneId(place.0), channel_of(place.1), u64::from(buffered))
+            })
+        })
+    }
+
+    /// A lane is to be closed: its channels say nothing any more.
+    pub(super) fn forget(&mut self, lane: LaneId) {
+        self.held.retain(|place, _| place.0 != lane.0);
+        self.posted.retain(|place, _| place.0 != lane.0);
+        self.unlimited.retain(|place| place.0 != lane.0);
+        self.limits.remove(&lane.0);
+    }
+}
+
+impl Driver {
+    /// The page gives a channel away.
+    pub(super) fn given(&self, lane: u8, stream: u16, channel: JsValue) {
+        let driver = self.clone();
+        let tell = move |happened| match happened {
+            Happened::Open => driver.opened(lane, stream),
+            Happened::Message(bytes) => driver.channel_said(lane, stream, &bytes),
+            Happened::Low => driver.low(lane, stream),
+            Happened::Closed => {
+                driver.rtc(RtcEvent::State { lane: LaneId(lane), state: LaneState::Closed });
+            }
+        };
+        let held = Held { channel: channel::Channel::new(channel.unchecked_into(), tell), sent: false };
+        self.0.borrow_mut().channels.held.insert((lane, stream), held);
+    }
+
+    /// A channel is open, here or with the page.
+    pub(super) fn opened(&self, lane: u8, stream: u16) {
+        let limit = {
+            let channels = &mut self.0.borrow_mut().channels;
+            let limit = channels.limits.get(&lane).copied();
+            if limit.is_none() {
+                channels.unlimited.push((lane, stream));
+            }
+            limit
+        };
+        if let Some(max_message) = limit {
+            let (lane, channel) = (LaneId(lane), channel_of(stream));
+            self.rtc(RtcEvent::ChannelOpen { lane, channel, max_message: max_message as usize });
+        }
+    }
+
+    /// The page has learnt how long a message may be.
+    pub(super) fn limited(&self, lane: u8, max_message: u32) {
+        let waiting = {
+            let channels = &mut self.0.borrow_mut().channels;
+            channels.limits.insert(lane, max_message);
+            let open = mem::take(&mut channels.unlimited);
+            let (waiting, others) = open.into_iter().partition::<Vec<_>, _>(|place| place.0 == lane);
+            channels.unlimited = others;
+            waiting
+        };
+        waiting.into_iter().for_each(|(lane, stream)| self.opened(lane, stream));
+    }
+
+    /// One message of a channel.
+    pub(super) fn channel_said(&self, lane: u8, stream: u16, bytes: &ArrayBuffer) {
+        let mut machine = self.0.borrow_mut();
+        let view = Uint8Array::new(bytes);
+        let mut message = mem::take(&mut machine.scratch);
+        message.resize(view.length() as usize, 0);
+        view.copy_to(&mut message);
+        if let Some(session) = &mut machine.session {
+            session.handle_message(LaneId(lane), channel_of(stream), &message, now());
+        }
+        self.pump(&mut machine, &message);
+        machine.scratch = message;
+    }
+
+    /// So much has left a channel of the page since it was opened.
+    pub(super) fn left(&self, lane: u8, stream: u16, left: u64) {
+        let posted = self.0.borrow().channels.posted.get(&(lane, stream)).copied().unwrap_or_default();
+        let buffered = posted.saturating_sub(left);
+        self.act(|s, now| s.handle_buffered(LaneId(lane), channel_of(stream), buffered, now));
+    }
+
+    fn low(&self, lane: u8, stream: u16) {
+        let buffered = self.0.borrow().channels.held.get(&(lane, stream)).map(|held| held.channel.buffered());
+        if let Some(buffered) = buffered {
+            let (lane, channel) = (LaneId(lane), channel_of(stream));
+            self.act(|s, now| s.handle_buffered(lane, channel, u64::from(buffered), now));
+        }
+    }
+}
+
+impl Machine {
+    /// Tells the session of a channel that would not say anything itself; whether there was one.
+    pub(super) fn tell_quiet(&mut self) -> bool {
+        let (Some((lane, channel, buffered)), Some(session)) = (self.channels.quiet(), &mut self.session)
+        else {
+            return false;
+        };
+        session.handle_buffered(lane, channel, buffered, now());
+        true
+    }
+}
+
+/// Only these two are ever opened.
+fn channel_of(stream: u16) -> Channel {
+    if stream == Channel::Control.stream() { Channel::Control } else { Channel::Data }
+}
