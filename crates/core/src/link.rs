@@ -176,7 +176,9 @@ impl Link {
         while let Some(outcome) = self.negotiation.outcomes.pop_front() {
             match outcome {
                 Outcome::Do(action) => self.outputs.push(LinkOutput::Rtc(action)),
-                Outcome::Tell(event) => self.outputs.push(LinkOutput::Event(event)),
+                // Before, it is the first offer, and the session has a deadline for that.
+                Outcome::Tell(event) if self.compared => self.outputs.push(LinkOutput::Event(event)),
+                Outcome::Tell(_) => {}
                 Outcome::Say(message) => {
                     if matches!(message, Negotiation::Offer(_)) {
                         self.latest = self.carrier;

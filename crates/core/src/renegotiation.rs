@@ -87,20 +87,22 @@ impl Renegotiation {
     /// The opener's driver makes the first offer of itself, with [`RtcAction::Open`].
     pub(crate) fn new(is_opener: bool, takes_media: bool) -> Self {
         let state = if is_opener { State::Making { what: Wish::Offer } } else { State::Stable };
+        // The opener's first offer is number 0; of the joiner there is none with that number.
+        let (ours, theirs) = if is_opener { (0, 1) } else { (1, 0) };
         let (wish, held, outcomes) = (Wish::Nothing, None, VecDeque::new());
-        Self { polite: !is_opener, takes_media, state, wish, ours: 0, theirs: 0, held, outcomes }
+        Self { polite: !is_opener, takes_media, state, wish, ours, theirs, held, outcomes }
     }
 
     /// Makes an offer as soon as that is possible.
     pub(crate) fn wish(&mut self, wish: Wish) {
+        if (self.state, wish) == (State::Making { what: Wish::Restart }, Wish::Restart) {
+            return;
+        }
         self.wish = self.wish.max(wish);
         match self.state {
             State::Stable => self.go_on(),
-            // A path that is lost does not wait for an answer that may be lost with it. A driver that never made
-            // the offer is asked once more.
-            State::Making { what: Wish::Restart } | State::Offered { .. } if wish == Wish::Restart => {
-                self.make()
-            }
+            // A path that is lost does not wait for an answer that may be lost with it.
+            State::Offered { .. } if wish == Wish::Restart => self.make(),
             State::Making { .. } | State::Offered { .. } | State::Answering { .. } => {}
         }
     }
@@ -115,8 +117,6 @@ impl Renegotiation {
                 Some((round, theirs)) if self.polite => self.give_way(what, round, theirs),
                 _ => self.offer(description.sdp, what, now),
             },
-            // Made twice, see `wish`: the later one counts.
-            (State::Offered { .. }, SdpKind::Offer) => self.offer(description.sdp, Wish::Restart, now),
             (State::Answering { round }, SdpKind::Answer) => {
                 self.say(Answer { lane: LaneId::FIRST.0, sdp: description.sdp, round: number(round) });
                 self.become_stable();
@@ -275,10 +275,7 @@ impl Renegotiation {
     }
 
     fn tell(&mut self, why: NotNegotiated) {
-        // Of the first offer the session's own deadline tells.
-        if self.ours > 1 || self.theirs > 1 {
-            self.outcomes.push_back(Outcome::Tell(Event::NotNegotiated(why)));
-        }
+        self.outcomes.push_back(Outcome::Tell(Event::NotNegotiated(why)));
     }
 }
 
