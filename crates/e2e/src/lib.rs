@@ -22,7 +22,7 @@ mod tree;
 mod usage;
 mod walk;
 
-pub use browser::{Browser, Kind, Options, Scheme};
+pub use browser::{Browser, FAKE_DEVICES, Kind, Options, Scheme};
 pub use files::{LARGE, ODD_NAME, Sample, random_file, sparse_file};
 pub use lab::{Host, Lab};
 pub use process::{Process, beeline, target_dir};

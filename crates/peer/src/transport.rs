@@ -150,6 +150,8 @@ impl Transport {
             RtcAction::SetRemote { lane, description } => self.tell(lane, Command::SetRemote(description)),
             RtcAction::AddCandidate { lane, candidate } => self.tell(lane, Command::AddCandidate(candidate)),
             RtcAction::Restart { lane } => self.tell(lane, Command::Restart),
+            // Of a call, which a terminal never begins: it says that it takes no media.
+            RtcAction::Offer { .. } | RtcAction::Rollback { .. } => {}
             RtcAction::Close { lane } => self.close(lane),
         }
     }

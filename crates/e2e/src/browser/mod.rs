@@ -33,7 +33,15 @@ pub enum Kind {
 pub struct Options {
     /// Further arguments for Chromium.
     pub chromium: &'static [&'static str],
+    /// Further preferences for Firefox.
+    pub firefox: &'static [(&'static str, bool)],
 }
+
+/// Cameras and microphones that are made up, and allowed without a question.
+pub const FAKE_DEVICES: Options = Options {
+    chromium: &["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
+    firefox: &[("media.navigator.streams.fake", true), ("media.navigator.permission.disabled", true)],
+};
 
 /// A running browser. Its processes end with the test's namespace.
 #[derive(Debug)]
@@ -61,7 +69,7 @@ impl Browser {
         fs::create_dir(&downloads)?;
         let (mut command, capabilities) = match kind {
             Kind::Chromium => chromium(&dir, &downloads, options),
-            Kind::Firefox => firefox(&downloads),
+            Kind::Firefox => firefox(&downloads, options),
         };
         let (process, port) = Process::start(&mut command, port)?;
         let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities).await?;
@@ -163,8 +171,8 @@ fn chromium(dir: &TempDir, downloads: &PathBuf, options: Options) -> (Command, M
     (command, object(capabilities))
 }
 
-fn firefox(downloads: &PathBuf) -> (Command, Map<String, Value>) {
-    let capabilities = json!({
+fn firefox(downloads: &PathBuf, options: Options) -> (Command, Map<String, Value>) {
+    let mut capabilities = json!({
         "browserName": "firefox",
         "moz:firefoxOptions": {
             "args": ["-headless"],
@@ -181,6 +189,9 @@ fn firefox(downloads: &PathBuf) -> (Command, Map<String, Value>) {
             },
         },
     });
+    for (name, value) in options.firefox {
+        capabilities["moz:firefoxOptions"]["prefs"][*name] = (*value).into();
+    }
     let mut command = tool("geckodriver", "GECKODRIVER");
     command.args(["--port", "0", "--websocket-port", "0", "--allow-system-access"]);
     (command, object(capabilities))

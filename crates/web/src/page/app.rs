@@ -1,5 +1,5 @@
 //! The page's state, and what a person can want.
-use super::{bridge::Bridge, capability, choose::Chosen, clipboard, document, download, window};
+use super::{bridge::Bridge, call::Call, capability, choose::Chosen, clipboard, document, download, window};
 use crate::{
     messages::{Offer, Progress, ToWorker},
     strings,
@@ -105,6 +105,8 @@ pub(super) struct App {
     /// A sentence beside the matter in hand: a wrong guess, a code that is none.
     pub(super) notice: RwSignal<Option<String>>,
     pub(super) saving: RwSignal<Saving>,
+    /// Camera and microphone beside the transfer.
+    pub(super) call: Call,
     /// A finished Blob and its name.
     pub(super) saved: RwSignal<Option<(String, web_sys::Blob)>, LocalStorage>,
     pub(super) bridge: StoredValue<Option<Rc<Bridge>>, LocalStorage>,
@@ -146,6 +148,7 @@ impl App {
             trouble: RwSignal::new(trouble),
             notice: RwSignal::new(None),
             saving: RwSignal::new(Saving::Unknown),
+            call: Call::new(),
             saved: RwSignal::new_local(None),
             bridge: StoredValue::new_local(None),
         };
@@ -241,6 +244,7 @@ impl App {
     /// Back to the beginning: the session is ended, and a new worker waits.
     pub(super) fn again(self) {
         forget_code();
+        self.call.end();
         self.tell(&ToWorker::Close, &JsValue::NULL);
         self.bridge().restart(self);
         self.code.set(None);

@@ -27,6 +27,8 @@ impl App {
             }
             ToPage::Sas { words } => self.sas.set(Some(words)),
             ToPage::Connected => self.connected.set(true),
+            ToPage::CanCall => self.call.allow(),
+            ToPage::NotNegotiated(why) => self.call_failed(why),
             ToPage::PathLost => self.lost.set(true),
             ToPage::PathBack => self.lost.set(false),
             ToPage::Offered(offer) => self.offered(offer),
@@ -128,6 +130,7 @@ impl App {
 
     fn closed(self, ended: &Ended) {
         self.connected.set(false);
+        self.call.end();
         match self.stage.get_untracked() {
             // Nothing is missing then.
             Stage::Done | Stage::Failed | Stage::Landing | Stage::Invited => {}

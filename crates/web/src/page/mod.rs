@@ -10,6 +10,7 @@
 
 mod app;
 mod bridge;
+mod call;
 mod capability;
 mod choose;
 mod clipboard;
