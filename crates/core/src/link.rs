@@ -20,6 +20,7 @@ use crate::{
     sas::{self, Sas},
     time::Time,
     wire::{
+        control::{Control, Negotiate},
         meeting::{Meeting, Sealed},
         negotiation::{self, Abort, JoinerHello, Negotiation, Nonce, OpenerHello, Reveal},
         signal::PeerId,
@@ -42,7 +43,7 @@ pub(crate) enum Carrier {
 #[derive(Debug)]
 pub(crate) enum LinkOutput {
     Post(Vec<u8>),
-    Control(Sealed),
+    Control(Control),
     Rtc(RtcAction),
     Event(Event),
 }
@@ -130,10 +131,9 @@ impl Link {
 
     fn say_by(&mut self, carrier: Carrier, message: Negotiation) {
         let (number, bytes) = self.outgoing.seal(&message.encode());
-        let sealed = Sealed { number, bytes };
         self.outputs.push(match carrier {
-            Carrier::Room => LinkOutput::Post(Meeting::from(sealed).encode()),
-            Carrier::Control => LinkOutput::Control(sealed),
+            Carrier::Room => LinkOutput::Post(Meeting::from(Sealed { number, bytes }).encode()),
+            Carrier::Control => LinkOutput::Control(Negotiate { number, bytes }.into()),
         });
     }
 

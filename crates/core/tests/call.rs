@@ -113,10 +113,10 @@ fn a_side_that_takes_no_media_refuses_what_is_offered_all_the_same() {
 
 #[test]
 fn a_sealed_message_that_does_not_open_ends_the_session_where_only_the_other_side_can_have_sent_it() {
-    use beeline_core::wire::{control::Control, meeting::Sealed};
+    use beeline_core::wire::control::{Control, Negotiate};
     let mut world = world(4);
 
-    let sealed = Sealed { number: 3, bytes: vec![7; 40] };
+    let sealed = Negotiate { number: 3, bytes: vec![7; 40] };
     world.inject(0, Channel::Control, Control::from(sealed).encode());
     world.run(Duration::from_secs(5));
 

@@ -10,7 +10,7 @@ use crate::{
     time::Time,
     transfer::{Broken, Transfers},
     wire::{
-        control::{Control, Ping, Pong},
+        control::{Control, Negotiate, Ping, Pong},
         meeting::Sealed,
         signal::Presence,
     },
@@ -92,7 +92,7 @@ impl Session {
         match frame {
             Some(Control::Ping(_)) => self.transfers.outbox.control(Pong {}),
             Some(Control::Bye(_)) => self.handle_bye(now),
-            Some(Control::Sealed(sealed)) => self.handle_sealed(&sealed, now)?,
+            Some(Control::Negotiate(frame)) => self.handle_negotiate(frame, now)?,
             Some(frame) => {
                 if matches!(&frame, Control::Hello(hello) if hello.media == Some(true))
                     && self.media == Media::Here
@@ -108,8 +108,9 @@ impl Session {
     }
 
     /// No server can have touched it: whoever sends something wrong here is the other side.
-    fn handle_sealed(&mut self, sealed: &Sealed, now: Time) -> Result<(), Broken> {
-        let result = self.link().map_or(Ok(()), |link| link.handle_sealed(sealed, Carrier::Control));
+    fn handle_negotiate(&mut self, frame: Negotiate, now: Time) -> Result<(), Broken> {
+        let sealed = Sealed { number: frame.number, bytes: frame.bytes };
+        let result = self.link().map_or(Ok(()), |link| link.handle_sealed(&sealed, Carrier::Control));
         if result == Err(Closed::Tampered) {
             return Err(Broken("a sealed message does not open".into()));
         }
@@ -159,7 +160,7 @@ impl Session {
         for output in std::mem::take(&mut link.outputs) {
             match output {
                 LinkOutput::Post(body) => room.post(link.peer, body),
-                LinkOutput::Control(sealed) => transfers.outbox.control(sealed),
+                LinkOutput::Control(frame) => transfers.outbox.control(frame),
                 LinkOutput::Rtc(action) => outputs.push_back(Output::Rtc(action)),
                 LinkOutput::Event(event) => outputs.push_back(Output::Event(event)),
             }

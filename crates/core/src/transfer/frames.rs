@@ -29,7 +29,7 @@ impl Transfers {
             Control::Hello(hello) => self.lanes.handle_hello(hello.max_frame),
             Control::Report(_) => {} // for a sender that throttles itself
             // Of the session, which has seen to them.
-            Control::Ping(_) | Control::Pong(_) | Control::Bye(_) | Control::Sealed(_) => {}
+            Control::Ping(_) | Control::Pong(_) | Control::Bye(_) | Control::Negotiate(_) => {}
         }
         self.tidy(now);
         self.outbox.is_read()

@@ -13,7 +13,7 @@
 //!
 //! Each frame but Hello, Ping, Pong and Bye names its transfer. Even numbers are offered by the opener, odd
 //! ones by the joiner. Pause and Cancel come from either side.
-use super::{frames, meeting::Sealed};
+use super::frames;
 use crate::output::{FileIndex, Order};
 use minicbor::{Decode, Encode};
 
@@ -330,6 +330,18 @@ pub struct Pong {}
 #[cbor(map)]
 pub struct Bye {}
 
+/// A negotiation frame about connection 0, sealed and numbered as those that go through the room.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Negotiate {
+    /// Counts the sender's sealed messages from 0, those through the room among them.
+    #[n(0)]
+    pub number: u64,
+    /// Ciphertext and tag.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub bytes: Vec<u8>,
+}
+
 frames! {
     /// What peers say on the control channel.
     pub enum Control {
@@ -369,8 +381,8 @@ frames! {
         0x11 => Pong,
         /// Either: the end of the session.
         0x12 => Bye,
-        /// Either: a sealed negotiation message, which else goes through the room.
-        0x13 => Sealed,
+        /// Either: about this connection itself, what else goes through the room.
+        0x14 => Negotiate,
     }
 }
 
@@ -457,7 +469,7 @@ mod tests {
         both(Ping {}.into(), "10 a0");
         both(Pong {}.into(), "11 a0");
         both(Bye {}.into(), "12 a0");
-        both(Sealed { number: 3, bytes: vec![9] }.into(), "13 a2 00 03 01 41 09");
+        both(Negotiate { number: 3, bytes: vec![9] }.into(), "14 a2 00 03 01 41 09");
     }
 
     #[test]

@@ -149,7 +149,7 @@ frames! {
         /// The opener's nonce.
         0x27 => Nonce,
         /// In place of an answer.
-        0x28 => Refusal,
+        0x29 => Refusal,
     }
 }
 
@@ -175,7 +175,7 @@ mod tests {
         both(Answer { lane: 1, sdp: "v=0".into(), round: None }.into(), "24 a2 00 01 01 63 763d30");
         both(
             Refusal { lane: 0, round: Some(1), message: "no".into() }.into(),
-            "28 a3 00 00 01 01 02 62 6e6f",
+            "29 a3 00 00 01 01 02 62 6e6f",
         );
         both(Candidate { lane: 0, candidate: "c".into() }.into(), "25 a2 00 00 01 61 63");
         both(Abort { message: "no".into() }.into(), "26 a1 00 62 6e6f");
