@@ -116,8 +116,8 @@ fn a_sealed_message_that_does_not_open_ends_the_session_where_only_the_other_sid
     use beeline_core::wire::control::{Control, Negotiate};
     let mut world = world(4);
 
-    let sealed = Negotiate { number: 3, bytes: vec![7; 40] };
-    world.inject(0, Channel::Control, Control::from(sealed).encode());
+    let frame = Negotiate { number: 3, bytes: vec![7; 40] };
+    world.inject(0, Channel::Control, Control::from(frame).encode());
     world.run(Duration::from_secs(5));
 
     assert!(matches!(closed(&world, 0), Some(Closed::Protocol(_))), "{:#?}", world.events());
