@@ -7,12 +7,12 @@ use anyhow::Result;
 use crate::{Browser, Sample, Server, Terminal, sparse_file};
 
 /// The states that [`walk`] visits, in this order.
-pub const STATES: [&str; 8] =
-    ["landing", "waiting", "invited", "joining", "incoming", "moving", "failed", "done"];
+pub const STATES: [&str; 9] =
+    ["landing", "waiting", "invited", "joining", "incoming", "moving", "lost", "failed", "done"];
 
 /// Calls `visit` in each state of [`STATES`], while the page stays in it.
 ///
-/// A frozen terminal keeps the page joining, an endless file keeps it moving.
+/// A frozen terminal keeps the page joining or waiting for the path to come back, an endless file keeps it moving.
 pub async fn walk(
     server: &Server,
     browser: &Browser,
@@ -49,6 +49,12 @@ pub async fn walk(
     browser.click("#accept").await?;
     browser.midway().await?;
     visit(browser, "moving").await?;
+
+    terminal.freeze()?;
+    browser.until("the line breaks", "document.querySelector('.line').dataset.shape === 'broken'").await?;
+    visit(browser, "lost").await?;
+    terminal.thaw()?;
+    browser.until("the line heals", "document.querySelector('.line').dataset.shape === 'straight'").await?;
 
     terminal.kill()?;
     browser.failure(Duration::from_secs(20)).await?;

@@ -98,6 +98,7 @@ async fn a_text() -> Result<()> {
     // A line break typed by a driver is a key press: put the text in as a paste would.
     let typed = "const text = document.querySelector('#text'); text.value = arguments[0];
         text.dispatchEvent(new Event('input', { bubbles: true }))";
+    browser.click("#write").await?;
     browser.driver.execute(typed, vec![TEXT.into()]).await?;
     browser.click("#send-text").await?;
     let code = browser.code().await?;

@@ -74,7 +74,8 @@ async fn pause_and_stop() -> Result<()> {
     b.accept().await?;
     tokio::try_join!(a.midway(), b.midway())?;
     b.click("#pause").await?;
-    a.until("the other side's pause is told", "document.body.textContent.includes('paused it')").await?;
+    let told = "[...document.querySelectorAll('.notice')].some(p => !p.hidden && p.textContent.includes('paused it'))";
+    a.until("the other side's pause is told", told).await?;
     let stands = stands_still(&a).await?;
     b.click("#pause").await?;
     let value = "document.querySelector('#progress').value";

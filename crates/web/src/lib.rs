@@ -16,15 +16,24 @@ mod messages;
 mod page;
 mod sink;
 mod strings;
+mod text;
 mod worker;
 
 use wasm_bindgen::prelude::*;
 
-/// Mounts the page. `module` is this wasm, compiled; the worker is started with it.
+/// Mounts the page; its worker is started with this wasm, compiled. `texts` is the parsed language file, `tag`
+/// the language.
 #[wasm_bindgen]
-pub fn start_page() {
+pub fn start_page(texts: &JsValue, tag: &str) {
     console_error_panic_hook::set_once(); // else a panic is only "unreachable executed"
+    text::set_language(texts, tag);
     page::start(wasm_bindgen::module());
+}
+
+/// Offers files, or else a text, that came from outside of the page: an installed page is given them by the system.
+#[wasm_bindgen]
+pub fn take(files: Vec<web_sys::File>, text: String) {
+    page::take(files, text);
 }
 
 /// Makes this thread, a dedicated worker, serve the page.

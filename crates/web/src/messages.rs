@@ -22,7 +22,8 @@ pub(crate) enum ToWorker {
     Offer { paths: Vec<String> },
     /// Sends a text.
     Text { text: String },
-    /// Takes what is offered; `extra` is the download's port, or nothing: then it becomes a Blob.
+    /// Takes what is offered. `extra` says where to: the download's port, the handle of a chosen file or folder,
+    /// `"private"` for the browser's own storage, or nothing for memory.
     Accept { transfer: u32 },
     /// Does not want it.
     Decline { transfer: u32 },

@@ -1,11 +1,24 @@
-// Turns what the page's worker sends into a download: bytes in, bytes out, nothing else.
-// The page registers {id, name, size} with a port, then opens dl/<id>/ in a hidden frame.
+// Four things: a download that the page's worker feeds, a page that says that there is no network, files shared from
+// another app, and nothing else: the page itself always comes from the server, so no version can be mixed or kept.
 const downloads = new Map();
-const folder = new URL("dl/", self.registration.scope).pathname;
+const at = (path) => new URL(path, self.registration.scope).pathname;
+// What the page without network is made of.
+const OFFLINE = "beeline-offline-1";
+const PIECES = ["offline.html", "style.css", "lang.js", "icon.svg", "en.json", "ko.json"];
+// What was shared, until the page takes it.
+const SHARED = "beeline-shared";
 
 // Only the first version takes over at once: an update must not end a running download.
-self.addEventListener("install", () => self.registration.active || self.skipWaiting());
-self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+self.addEventListener("install", (event) => {
+  if (!self.registration.active) self.skipWaiting();
+  event.waitUntil(caches.open(OFFLINE).then((cache) => cache.addAll(PIECES)));
+});
+self.addEventListener("activate", (event) => {
+  const old = async () => {
+    for (const name of await caches.keys()) if (name !== OFFLINE && name !== SHARED) await caches.delete(name);
+  };
+  event.waitUntil(Promise.all([old(), self.clients.claim()]));
+});
 
 self.addEventListener("message", (event) => {
   if (event.data.type === "alive") {
@@ -18,13 +31,37 @@ self.addEventListener("message", (event) => {
 });
 
 self.addEventListener("fetch", (event) => {
-  const { pathname } = new URL(event.request.url);
-  if (!pathname.startsWith(folder)) return;
-  const [id] = pathname.slice(folder.length).split("/");
-  const download = downloads.get(id);
-  downloads.delete(id);
-  event.respondWith(download ? respond(download) : new Response("This download is over.", { status: 410 }));
+  const { request } = event;
+  const { origin, pathname } = new URL(request.url);
+  if (origin !== location.origin) return;
+  if (pathname.startsWith(at("dl/"))) {
+    const [id] = pathname.slice(at("dl/").length).split("/");
+    const download = downloads.get(id);
+    downloads.delete(id);
+    event.respondWith(download ? respond(download) : new Response("This download is over.", { status: 410 }));
+  } else if (pathname === at("share") && request.method === "POST") {
+    event.respondWith(keep(request));
+  } else if (request.method === "GET" && request.mode === "navigate") {
+    event.respondWith(fetch(request).catch(() => caches.match(at("offline.html"))));
+  } else if (request.method === "GET" && PIECES.some((piece) => pathname === at(piece))) {
+    event.respondWith(fetch(request).catch(() => caches.match(pathname)));
+  }
 });
+
+// What an app shared waits in the cache, each file as an answer of its own, for boot.js to take.
+async function keep(request) {
+  const shared = await request.formData();
+  await caches.delete(SHARED);
+  const cache = await caches.open(SHARED);
+  const files = shared.getAll("files").filter((file) => typeof file !== "string" && file.size > 0);
+  for (const [number, file] of files.entries()) {
+    const headers = { "x-name": encodeURIComponent(file.name), "content-type": file.type };
+    await cache.put(at(`shared/${number}`), new Response(file, { headers }));
+  }
+  const text = ["title", "text", "url"].map((name) => shared.get(name)).filter(Boolean).join("\n");
+  if (text) await cache.put(at("shared/text"), new Response(text));
+  return Response.redirect("./?shared", 303);
+}
 
 function respond({ port, name, size }) {
   let wake = () => {};

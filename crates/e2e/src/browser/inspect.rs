@@ -42,10 +42,13 @@ impl Browser {
             Scheme::Light => "light",
             Scheme::Dark => "dark",
         };
-        let scheme = MediaFeature { name: "prefers-color-scheme".into(), value: value.into() };
+        let feature = |name: &str, value: &str| MediaFeature { name: name.into(), value: value.into() };
+        // Nothing moves, so that nothing has to be waited for.
+        let features =
+            vec![feature("prefers-color-scheme", value), feature("prefers-reduced-motion", "reduce")];
         let cdp = self.driver.cdp();
         cdp.emulation().set_device_metrics_override(width, height, 1.0, width < 600).await?;
-        cdp.send(SetEmulatedMedia { media: None, features: Some(vec![scheme]) }).await?;
+        cdp.send(SetEmulatedMedia { media: None, features: Some(features) }).await?;
         Ok(())
     }
 

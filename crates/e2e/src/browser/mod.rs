@@ -29,18 +29,31 @@ pub enum Kind {
 }
 
 /// What a browser is started with.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Further arguments for Chromium.
     pub chromium: &'static [&'static str],
     /// Further preferences for Firefox.
     pub firefox: &'static [(&'static str, bool)],
+    /// What the person reads, best first: `navigator.languages`.
+    pub languages: &'static str,
+    /// Whether pages may have a service worker.
+    pub service_worker: bool,
 }
+
+impl Default for Options {
+    fn default() -> Self {
+        PLAIN
+    }
+}
+
+const PLAIN: Options = Options { chromium: &[], firefox: &[], languages: "en-US,en", service_worker: true };
 
 /// Cameras and microphones that are made up, and allowed without a question.
 pub const FAKE_DEVICES: Options = Options {
     chromium: &["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
     firefox: &[("media.navigator.streams.fake", true), ("media.navigator.permission.disabled", true)],
+    ..PLAIN
 };
 
 /// A running browser. Its processes end with the test's namespace.
@@ -74,6 +87,10 @@ impl Browser {
         let (process, port) = Process::start(&mut command, port)?;
         let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities).await?;
         driver.set_script_timeout(PATIENCE * 10).await?;
+        if kind == Kind::Chromium && !options.service_worker {
+            let page = driver.cdp();
+            page.page().add_script_to_evaluate_on_new_document(NO_SERVICE_WORKER).await?;
+        }
         Ok(Self { driver, kind, downloads, process, _dir: dir })
     }
 
@@ -132,6 +149,9 @@ impl Drop for Browser {
     }
 }
 
+/// Chromium has no switch for it.
+const NO_SERVICE_WORKER: &str = "if (navigator.serviceWorker) navigator.serviceWorker.register = async () => { throw new Error('switched off'); }";
+
 fn tool(name: &str, variable: &str) -> Command {
     Command::new(env::var_os(variable).unwrap_or_else(|| name.into()))
 }
@@ -157,6 +177,7 @@ fn chromium(dir: &TempDir, downloads: &PathBuf, options: Options) -> (Command, M
         "goog:chromeOptions": {
             "args": args,
             "prefs": {
+                "intl.accept_languages": options.languages,
                 "download.default_directory": downloads,
                 "download.prompt_for_download": false,
                 "profile.default_content_setting_values.automatic_downloads": 1, // more than one without a question
@@ -178,6 +199,8 @@ fn firefox(downloads: &PathBuf, options: Options) -> (Command, Map<String, Value
             "args": ["-headless"],
             "binary": env::var("FIREFOX").unwrap_or_else(|_| "/usr/bin/firefox-esr".into()),
             "prefs": {
+                "intl.accept_languages": options.languages,
+                "dom.serviceWorkers.enabled": options.service_worker,
                 "browser.download.folderList": 2,
                 "browser.download.dir": downloads,
                 "browser.download.useDownloadDir": true,

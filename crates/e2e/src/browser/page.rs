@@ -3,10 +3,11 @@
 //! ```text
 //! body[data-ready=1]         the wasm runs
 //! main[data-state=…]         landing · invited · waiting · joining · connecting · incoming · moving · done · failed · unsupported
-//! landing                    #files #folder #text #send-text #code-input #join      invited: #join alone
-//! waiting                    #code #link #qr
+//! landing                    #files #folder #code-input #join      invited: #join alone
+//! landing                    #write opens #text #send-text
+//! waiting                    #code #link #qr #more li.chip[data-path]
 //! incoming                   #peer #sas #offer li[data-path] #accept #decline
-//! moving                     #progress #speed #eta #cancel
+//! moving                     #progress #speed #eta #path #pause #cancel      .line[data-shape=straight|bent|broken]
 //! done                       #files-done li[data-path][data-blake3] #received-text
 //! failed                     #error #hint #again
 //! ```
@@ -62,6 +63,7 @@ impl Browser {
 
     /// Offers a text; the code to tell.
     pub async fn send_text(&self, text: &str) -> Result<String> {
+        self.click("#write").await?;
         self.driver.find(By::Css("#text")).await?.send_keys(text).await?;
         self.click("#send-text").await?;
         self.code().await
@@ -108,7 +110,8 @@ impl Browser {
     /// The paths that are offered.
     pub async fn offered(&self) -> Result<Vec<String>> {
         self.until_state("incoming").await?;
-        self.run("return [...document.querySelectorAll('#offer li')].map(li => li.dataset.path)").await
+        self.run("return [...document.querySelectorAll('#offer li[data-path]')].map(li => li.dataset.path)")
+            .await
     }
 
     /// Waits until file data has moved and more is to come.

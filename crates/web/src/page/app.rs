@@ -1,8 +1,9 @@
-//! The page's state, and what a person can want.
-use super::{bridge::Bridge, call::Call, capability, choose::Chosen, clipboard, document, download, window};
+//! The page's state.
+use super::{bridge::Bridge, call::Call, capability, choose::Chosen, document, download, rtc::Path, window};
 use crate::{
-    messages::{Offer, Progress, ToWorker},
+    messages::{Offer, Progress},
     strings,
+    text::t,
 };
 use beeline_core::code::Code;
 use leptos::prelude::*;
@@ -50,8 +51,21 @@ pub(super) enum Saving {
     Unknown,
     /// Streamed to the download manager.
     Stream,
+    /// Kept in the browser's own storage, which has room for so many bytes.
+    Private(u64),
     /// Kept in memory, and so limited.
     Memory,
+}
+
+impl Saving {
+    /// Bytes that can be kept there, where it is known.
+    pub(super) const fn room(self) -> Option<u64> {
+        match self {
+            Self::Unknown | Self::Stream => None,
+            Self::Private(room) => Some(room),
+            Self::Memory => Some(crate::sink::BLOB_CAP),
+        }
+    }
 }
 
 /// Something to read: what happened, and what helps.
@@ -80,6 +94,10 @@ pub(super) struct FileDone {
 #[derive(Clone, Copy)]
 pub(super) struct App {
     pub(super) stage: RwSignal<Stage>,
+    /// What is to be sent. Until somebody joins it may change.
+    pub(super) chosen: RwSignal<Vec<Chosen>, LocalStorage>,
+    /// A text that is to be sent instead.
+    pub(super) text: RwSignal<Option<String>>,
     pub(super) code: RwSignal<Option<String>>,
     /// The other side's name, escaped.
     pub(super) peer: RwSignal<Option<String>>,
@@ -88,6 +106,8 @@ pub(super) struct App {
     pub(super) connected: RwSignal<bool>,
     /// Whether nothing has been heard for a while.
     pub(super) lost: RwSignal<bool>,
+    /// How the connection goes.
+    pub(super) path: RwSignal<Option<Path>>,
     /// Whether this side lets the transfer stand still.
     pub(super) paused_here: RwSignal<bool>,
     /// Whether the other side does.
@@ -107,6 +127,8 @@ pub(super) struct App {
     pub(super) saving: RwSignal<Saving>,
     /// Camera and microphone beside the transfer.
     pub(super) call: Call,
+    /// Whether the person chose where the files of this transfer go.
+    pub(super) into_chosen: RwSignal<bool>,
     /// A finished Blob and its name.
     pub(super) saved: RwSignal<Option<(String, web_sys::Blob)>, LocalStorage>,
     pub(super) bridge: StoredValue<Option<Rc<Bridge>>, LocalStorage>,
@@ -126,17 +148,20 @@ impl App {
             ([], None) => Stage::Landing,
         };
         let trouble = (!missing.is_empty()).then(|| Trouble {
-            what: strings::missing(&missing),
-            hint: Some(strings::MISSING_HINT.to_owned()),
+            what: t!("missing", what = missing.join(", ")),
+            hint: Some(t!("missing_hint")),
             wanted: false,
         });
         let app = Self {
             stage: RwSignal::new(stage),
+            chosen: RwSignal::new_local(Vec::new()),
+            text: RwSignal::new(None),
             code: RwSignal::new(code),
             peer: RwSignal::new(None),
             sas: RwSignal::new(None),
             connected: RwSignal::new(false),
             lost: RwSignal::new(false),
+            path: RwSignal::new(None),
             paused_here: RwSignal::new(false),
             paused_there: RwSignal::new(false),
             offer: RwSignal::new(None),
@@ -149,6 +174,7 @@ impl App {
             notice: RwSignal::new(None),
             saving: RwSignal::new(Saving::Unknown),
             call: Call::new(),
+            into_chosen: RwSignal::new(false),
             saved: RwSignal::new_local(None),
             bridge: StoredValue::new_local(None),
         };
@@ -157,167 +183,14 @@ impl App {
         } else {
             app.bridge.set_value(Some(Bridge::new(app, module)));
             spawn_local(async move {
-                let streams = download::prepare().await;
-                app.saving.set(if streams { Saving::Stream } else { Saving::Memory });
+                let saving = match download::prepare().await {
+                    true => Saving::Stream,
+                    false => capability::private_room().await.map_or(Saving::Memory, Saving::Private),
+                };
+                app.saving.set(saving);
             });
         }
         app
-    }
-
-    /// Offers files: makes a room for them, or sends them over the connection there is.
-    pub(super) fn choose(self, chosen: Vec<Chosen>) {
-        if chosen.is_empty() {
-            return;
-        }
-        self.begin();
-        let files: js_sys::Array =
-            chosen.iter().map(|c| c.file.clone().map_or(JsValue::NULL, JsValue::from)).collect();
-        let paths = chosen.into_iter().map(|c| c.path).collect();
-        self.tell(&ToWorker::Offer { paths }, &files);
-    }
-
-    /// Sends a text in the same way.
-    pub(super) fn send_text(self, text: String) {
-        if text.trim().is_empty() {
-            return self.notice.set(Some(strings::TEXT_EMPTY.to_owned()));
-        }
-        self.begin();
-        self.tell(&ToWorker::Text { text }, &JsValue::NULL);
-    }
-
-    /// Joins the room of a code as it was typed.
-    pub(super) fn join(self, typed: &str) {
-        match Code::parse(typed) {
-            Ok(code) => {
-                self.notice.set(None);
-                self.code.set(Some(code.to_string()));
-                self.stage.set(Stage::Joining);
-                let join = ToWorker::Join { name: capability::device_name(), code: code.to_string() };
-                self.tell(&join, &JsValue::NULL);
-            }
-            Err(error) => self.notice.set(Some(strings::sentence(&error.to_string()))),
-        }
-    }
-
-    /// Takes what is offered. Called within the click, because a download may need one.
-    pub(super) fn accept(self) {
-        let Some(offer) = self.offer.get_untracked() else { return };
-        let streams = self.saving.get_untracked() == Saving::Stream;
-        spawn_local(async move {
-            let accept = ToWorker::Accept { transfer: offer.transfer };
-            let size = if offer.archive { None } else { offer.bytes };
-            let download = if streams { download::register(&offer.save_as, size).await } else { None };
-            match download {
-                Some((port, id)) => {
-                    self.bridge().send_with_transfer(&accept, &port);
-                    download::open(&id);
-                }
-                None => self.tell(&accept, &JsValue::NULL),
-            }
-        });
-        self.started();
-    }
-
-    /// Does not want it.
-    pub(super) fn decline(self) {
-        if let Some(offer) = self.offer.get_untracked() {
-            self.tell(&ToWorker::Decline { transfer: offer.transfer }, &JsValue::NULL);
-        }
-        self.again();
-    }
-
-    /// Stops what moves.
-    pub(super) fn cancel(self) {
-        if let Some(offer) = self.offer.get_untracked() {
-            self.tell(&ToWorker::Cancel { transfer: offer.transfer }, &JsValue::NULL);
-        }
-    }
-
-    /// Lets what moves stand still, or go on.
-    pub(super) fn pause(self) {
-        if let Some(offer) = self.offer.get_untracked() {
-            let paused = !self.paused_here.get_untracked();
-            self.tell(&ToWorker::Pause { transfer: offer.transfer, paused }, &JsValue::NULL);
-        }
-    }
-
-    /// Back to the beginning: the session is ended, and a new worker waits.
-    pub(super) fn again(self) {
-        forget_code();
-        self.call.end();
-        self.tell(&ToWorker::Close, &JsValue::NULL);
-        self.bridge().restart(self);
-        self.code.set(None);
-        self.peer.set(None);
-        self.sas.set(None);
-        self.connected.set(false);
-        self.lost.set(false);
-        self.offer.set(None);
-        self.queue.set(Vec::new());
-        self.files_done.set(Vec::new());
-        self.texts.set(Vec::new());
-        self.trouble.set(None);
-        self.notice.set(None);
-        self.saved.set(None);
-        self.progress.set(Progress::default());
-        self.stage.set(Stage::Landing);
-    }
-
-    /// The page is being left; whatever still gets out tells the other side.
-    pub(super) fn leave(self) {
-        self.tell(&ToWorker::Close, &JsValue::NULL);
-    }
-
-    /// The link that carries the code.
-    pub(super) fn link(self) -> Option<String> {
-        let code = Code::parse(&self.code.get()?).ok()?;
-        let location = window().location();
-        let folder = location.pathname().ok()?;
-        let folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder);
-        Some(code.link(&format!("{}{folder}", location.origin().ok()?)))
-    }
-
-    /// Whether this offer is more than this browser can keep.
-    pub(super) fn too_large(self) -> bool {
-        let bytes = self.offer.with(|offer| offer.as_ref().and_then(|offer| offer.bytes));
-        self.saving.get() == Saving::Memory && bytes.is_some_and(|bytes| bytes > crate::sink::BLOB_CAP)
-    }
-
-    /// Copies a text, or selects it where the browser does not let a page copy.
-    pub(super) fn copy(self, text: String, element: &'static str) {
-        spawn_local(async move {
-            let copied = clipboard::copy(&text, element).await;
-            self.notice.set(Some(if copied { strings::COPIED } else { strings::COPY_YOURSELF }.to_owned()));
-        });
-    }
-
-    /// A transfer begins to move.
-    pub(super) fn started(self) {
-        self.progress.set(Progress::default());
-        self.files_done.set(Vec::new());
-        self.notice.set(None);
-        self.paused_here.set(false);
-        self.paused_there.set(false);
-        self.stage.set(Stage::Moving);
-    }
-
-    pub(super) fn tell(self, message: &ToWorker, extra: &JsValue) {
-        self.bridge().send(message, extra);
-    }
-
-    fn bridge(self) -> Rc<Bridge> {
-        self.bridge.get_value().expect("a page that offers anything has its worker")
-    }
-
-    fn begin(self) {
-        self.outgoing.set(true);
-        self.notice.set(None);
-        if self.connected.get_untracked() {
-            self.stage.set(Stage::Connecting);
-        } else {
-            self.stage.set(Stage::Waiting);
-            self.tell(&ToWorker::Open { name: capability::device_name() }, &JsValue::NULL);
-        }
     }
 }
 

@@ -2,11 +2,11 @@
 use super::{
     app::{App, Stage, Trouble},
     document,
-    rtc::Rtc,
+    rtc::{Path, Rtc},
 };
 use crate::{
     messages::{self, Message, ToPage, ToWorker},
-    strings,
+    text::t,
 };
 use js_sys::Array;
 use leptos::prelude::*;
@@ -50,6 +50,12 @@ impl Bridge {
         self.post(messages::control(message, extra), Array::of1(extra));
     }
 
+    /// How the connection goes, if there is one.
+    pub(super) async fn path(&self) -> Option<Path> {
+        let rtc = self.line.borrow().as_ref().map(|line| line.rtc.clone())?;
+        rtc.path().await
+    }
+
     /// Gives the old worker time to say goodbye and starts a new one.
     pub(super) fn restart(self: &Rc<Self>, app: App) {
         if let Some(old) = self.line.borrow_mut().take() {
@@ -68,8 +74,8 @@ impl Bridge {
         options.set_type(WorkerType::Module);
         let Ok(worker) = Worker::new_with_options("worker.js", &options) else {
             return app.fail(Trouble {
-                what: strings::WORKER_BROKE.to_owned(),
-                hint: Some(strings::MISSING_HINT.to_owned()),
+                what: t!("worker_broke"),
+                hint: Some(t!("missing_hint")),
                 wanted: false,
             });
         };
@@ -101,11 +107,7 @@ impl Bridge {
         };
         let broke = Closure::<dyn FnMut(_)>::new(move |event: ErrorEvent| {
             leptos::logging::error!("worker: {}", event.message());
-            app.fail(Trouble {
-                what: strings::WORKER_BROKE.to_owned(),
-                hint: Some(strings::RELOAD_HINT.to_owned()),
-                wanted: false,
-            });
+            app.fail(Trouble { what: t!("worker_broke"), hint: Some(t!("reload_hint")), wanted: false });
         });
         worker.set_onmessage(Some(heard.as_ref().unchecked_ref()));
         worker.set_onerror(Some(broke.as_ref().unchecked_ref()));

@@ -16,6 +16,50 @@ pub(super) struct Chosen {
     pub(super) file: Option<File>,
 }
 
+/// What a person sees of what was chosen: a file, or a folder with all that is in it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Top {
+    pub(super) name: String,
+    pub(super) folder: bool,
+    pub(super) files: u32,
+    pub(super) bytes: u64,
+}
+
+impl From<File> for Chosen {
+    fn from(file: File) -> Self {
+        Self { path: file.name(), file: Some(file) }
+    }
+}
+
+impl Chosen {
+    /// The first component of the path.
+    pub(super) fn top(&self) -> &str {
+        self.path.split('/').next().unwrap_or_default()
+    }
+
+    /// For [`crate::worker::manifest_of`].
+    pub(super) fn as_pair(&self) -> (&str, Option<&File>) {
+        (&self.path, self.file.as_ref())
+    }
+}
+
+/// What was chosen, by the first components of the paths, in their order.
+pub(super) fn tops(chosen: &[Chosen]) -> Vec<Top> {
+    let mut tops: Vec<Top> = Vec::new();
+    for one in chosen {
+        let (files, bytes) = one.file.as_ref().map_or((0, 0), |file| (1, file.size() as u64));
+        let folder = one.file.is_none() || one.path.contains('/');
+        match tops.iter_mut().rev().find(|top| top.name == one.top()) {
+            Some(top) => {
+                top.files += files;
+                top.bytes += bytes;
+            }
+            None => tops.push(Top { name: one.top().to_owned(), folder, files, bytes }),
+        }
+    }
+    tops
+}
+
 /// What an input holds. A folder's files know where in it they are; empty folders are not listed there.
 pub(super) fn from_input(input: &HtmlInputElement) -> Vec<Chosen> {
     let Some(files) = input.files() else { return Vec::new() };

@@ -1,6 +1,6 @@
 //! Where a code is typed: words complete themselves, and a wrong one is named before anything is sent.
 use super::app::App;
-use crate::strings;
+use crate::text::t;
 use beeline_core::code::Code;
 use leptos::prelude::*;
 use web_sys::SubmitEvent;
@@ -15,21 +15,27 @@ pub(super) fn CodeField(app: App) -> impl IntoView {
         app.join(&typed.get_untracked());
     };
     view! {
-        <form class="way" on:submit=join>
-            <label for="code-input">{strings::CODE_LABEL}</label>
-            <input
-                id="code-input"
-                type="text"
-                list="codes"
-                autocomplete="off"
-                autocapitalize="none"
-                spellcheck="false"
-                placeholder=strings::CODE_HINT
-                aria-describedby="code-trouble"
-                aria-invalid=move || trouble().map(|_| "true")
-                prop:value=typed
-                on:input:target=move |event| typed.set(event.target().value())
-            />
+        <form class="code-form" on:submit=join>
+            <label for="code-input">{t!("code_label")}</label>
+            <div class="joined">
+                <input
+                    id="code-input"
+                    type="text"
+                    dir="ltr"
+                    list="codes"
+                    autocomplete="off"
+                    autocapitalize="none"
+                    spellcheck="false"
+                    placeholder=t!("code_hint")
+                    aria-describedby="code-trouble"
+                    aria-invalid=move || trouble().map(|_| "true")
+                    prop:value=typed
+                    on:input:target=move |event| typed.set(event.target().value())
+                />
+                <button id="join" type="submit" class="quiet">
+                    {t!("receive")}
+                </button>
+            </div>
             <datalist id="codes">
                 {move || {
                     typed
@@ -42,9 +48,6 @@ pub(super) fn CodeField(app: App) -> impl IntoView {
             <p id="code-trouble" class="notice" role="status" hidden=move || trouble().is_none()>
                 {trouble}
             </p>
-            <button id="join" type="submit" class="quiet">
-                {strings::RECEIVE}
-            </button>
         </form>
     }
 }
@@ -72,7 +75,7 @@ fn trouble(typed: &str) -> Option<String> {
         return None; // said when it is sent, because a link is pasted, not typed
     }
     let wrong = words(typed).into_iter().find(|word| Code::complete(word).is_empty())?;
-    Some(strings::no_such_word(&beeline_core::quote::quote(wrong)))
+    Some(t!("code_unknown_word", word = beeline_core::quote::quote(wrong)))
 }
 
 /// All after the number.

@@ -6,6 +6,7 @@ use super::{
 use crate::{
     messages::{Ended, Failure, Offer, SHOWN, ToPage},
     strings,
+    text::{n, t},
 };
 use beeline_core::quote::quote;
 use leptos::prelude::*;
@@ -17,20 +18,29 @@ impl App {
         match message {
             ToPage::Code { code } => self.code.set(Some(code)),
             ToPage::Joined => {}
-            ToPage::WrongGuess { left } => self.notice.set(Some(strings::wrong_guess(left))),
+            ToPage::WrongGuess { left } => self.notice.set(Some(n!("wrong_guess", left.into()))),
             ToPage::TurnedAway(why) => self.notice.set(Some(strings::turned_away(&why))),
             ToPage::Peer { name } => {
                 app::forget_code();
                 self.peer.set(Some(quote(&name)));
                 self.notice.set(None);
+                if self.stage.get_untracked() == Stage::Waiting {
+                    self.offer_chosen();
+                }
                 self.stage.set(Stage::Connecting);
             }
             ToPage::Sas { words } => self.sas.set(Some(words)),
-            ToPage::Connected => self.connected.set(true),
+            ToPage::Connected => {
+                self.connected.set(true);
+                self.look_at_path();
+            }
             ToPage::CanCall => self.call.allow(),
             ToPage::NotNegotiated(why) => self.call_failed(why),
             ToPage::PathLost => self.lost.set(true),
-            ToPage::PathBack => self.lost.set(false),
+            ToPage::PathBack => {
+                self.lost.set(false);
+                self.look_at_path();
+            }
             ToPage::Offered(offer) => self.offered(offer),
             ToPage::Offering(offer) => self.offer.set(Some(offer)),
             ToPage::NotOffered { why } => self.not_offered(&why),
@@ -41,7 +51,10 @@ impl App {
                     self.stage.set(Stage::Done);
                 }
             }
-            ToPage::Accepted { transfer } if self.is_current(transfer) => self.started(),
+            ToPage::Accepted { transfer } if self.is_current(transfer) => {
+                self.started();
+                self.look_at_path(); // the first pair that worked need not be the one that stays
+            }
             ToPage::Declined { transfer, message } if self.is_current(transfer) => {
                 let told = strings::declined(&self.their_name(), &quote(&message));
                 self.fail(Trouble { wanted: true, ..told.into() });
@@ -83,7 +96,7 @@ impl App {
 
     /// What to call the other side in a sentence.
     pub(super) fn their_name(self) -> String {
-        self.peer.get_untracked().unwrap_or_else(|| strings::OTHER_DEVICE.to_owned())
+        self.peer.get_untracked().unwrap_or_else(|| t!("the_other_device"))
     }
 
     fn offered(self, offer: Offer) {
@@ -108,7 +121,7 @@ impl App {
     }
 
     fn not_offered(self, why: &str) {
-        let why = strings::sentence(why);
+        let why = t!("cannot_offer", said = strings::sentence(why));
         if self.connected.get_untracked() {
             self.notice.set(Some(why));
             self.stage.set(Stage::Done);
@@ -140,6 +153,6 @@ impl App {
 
     /// The sentence about a failure belongs to a transfer that ran; nothing of it is on this disk.
     pub(super) fn trouble_or_default(self) -> Trouble {
-        self.trouble.get().unwrap_or_else(|| (strings::WORKER_BROKE.to_owned(), None).into())
+        self.trouble.get().unwrap_or_else(|| (t!("worker_broke"), None).into())
     }
 }

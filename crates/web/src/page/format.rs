@@ -1,4 +1,5 @@
-//! Numbers for people.
+//! Numbers for people, as their language writes them.
+use crate::text::{number, t};
 
 /// `12.3 MB`: decimal units, three digits.
 pub(crate) fn bytes(bytes: u64) -> String {
@@ -10,22 +11,23 @@ pub(crate) fn bytes(bytes: u64) -> String {
         unit += 1;
     }
     let digits = if unit == 0 || value >= 99.95 { 0 } else { 1 };
-    format!("{value:.digits$}\u{a0}{}", UNITS[unit])
+    number(value, digits) + "\u{a0}" + UNITS[unit]
 }
 
 /// `12.3 MB/s`; nothing while there is no speed.
 pub(super) fn speed(bytes_per_s: f64) -> String {
-    if bytes_per_s < 1.0 { String::new() } else { format!("{}/s", bytes(bytes_per_s as u64)) }
+    if bytes_per_s < 1.0 { String::new() } else { t!("per_second", size = bytes(bytes_per_s as u64)) }
 }
 
 /// `2 min 5 s left`; nothing while it is not known.
 pub(super) fn left(eta_s: Option<f64>) -> String {
     let Some(seconds) = eta_s.filter(|eta| eta.is_finite()) else { return String::new() };
     let seconds = seconds.ceil() as u64;
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, s) => format!("{s}\u{a0}s left"),
-        (0, m, s) => format!("{m}\u{a0}min {s}\u{a0}s left"),
-        (h, m, _) => format!("{h}\u{a0}h {m}\u{a0}min left"),
+    let (h, min, s) = (seconds / 3600, (seconds / 60 % 60).to_string(), (seconds % 60).to_string());
+    match (h, seconds / 60 % 60) {
+        (0, 0) => t!("left_s", s = s),
+        (0, _) => t!("left_min", min = min, s = s),
+        (h, _) => t!("left_h", h = h.to_string(), min = min),
     }
 }
 
@@ -46,6 +48,6 @@ mod tests {
     fn an_unknown_end_is_not_shown() {
         assert_eq!(left(None), "");
         assert_eq!(left(Some(f64::INFINITY)), "");
-        assert_eq!(left(Some(125.0)), "2\u{a0}min 5\u{a0}s left");
+        assert_eq!(left(Some(125.0)), "2 min 5 s left");
     }
 }

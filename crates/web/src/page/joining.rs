@@ -1,6 +1,6 @@
 //! On the way to the other device: invited, joining, connecting.
 use super::{app::App, landing::Notice};
-use crate::strings;
+use crate::text::t;
 use leptos::prelude::*;
 
 /// A link was opened. Only a click joins: robots that preview links must not use the code up.
@@ -8,15 +8,17 @@ use leptos::prelude::*;
 pub(super) fn Invited(app: App) -> impl IntoView {
     let join = move |_| app.join(&app.code.get_untracked().unwrap_or_default());
     view! {
-        <h1 tabindex="-1">{strings::INVITED}</h1>
-        <p class="lead">{strings::INVITED_HINT}</p>
-        <p class="code small">{move || app.code.get()}</p>
+        <h1 tabindex="-1">{t!("invited")}</h1>
+        <p class="lead">{t!("invited_hint")}</p>
+        <p class="code faint" dir="ltr">
+            {move || app.code.get()}
+        </p>
         <div class="row">
             <button id="join" class="main" type="button" on:click=join>
-                {strings::CONNECT}
+                {t!("connect")}
             </button>
             <button class="quiet" type="button" on:click=move |_| app.again()>
-                {strings::NOT_NOW}
+                {t!("not_now")}
             </button>
         </div>
         <Notice app />
@@ -26,11 +28,13 @@ pub(super) fn Invited(app: App) -> impl IntoView {
 #[component]
 pub(super) fn Joining(app: App) -> impl IntoView {
     view! {
-        <h1 tabindex="-1">{strings::JOINING}</h1>
-        <p class="code small">{move || app.code.get()}</p>
+        <h1 tabindex="-1">{t!("joining")}</h1>
+        <p class="code faint" dir="ltr">
+            {move || app.code.get()}
+        </p>
         <div class="row">
             <button class="quiet" type="button" on:click=move |_| app.again()>
-                {strings::STOP}
+                {t!("cancel")}
             </button>
         </div>
     }
@@ -42,17 +46,17 @@ pub(super) fn Connecting(app: App) -> impl IntoView {
     let heading = move || {
         let name = app.their_name();
         match (app.connected.get(), app.outgoing.get()) {
-            (false, _) => strings::connecting(&name),
-            (true, true) => strings::deciding(&name),
-            (true, false) => strings::choosing(&name),
+            (false, _) => t!("connecting", name = name),
+            (true, true) => t!("deciding", name = name),
+            (true, false) => t!("connected", name = name),
         }
     };
     view! {
         <h1 tabindex="-1">{heading}</h1>
-        <Peer app />
+        <Peer app hint=t!("sas_hint_sender") />
         <div class="row">
             <button class="quiet" type="button" on:click=move |_| app.again()>
-                {strings::STOP}
+                {t!("cancel")}
             </button>
         </div>
     }
@@ -60,16 +64,20 @@ pub(super) fn Connecting(app: App) -> impl IntoView {
 
 /// Who it is, and the words to compare.
 #[component]
-pub(super) fn Peer(app: App) -> impl IntoView {
+pub(super) fn Peer(app: App, #[prop(into)] hint: String) -> impl IntoView {
     view! {
         <div class="peer" hidden=move || app.sas.get().is_none()>
             <p>
-                <span id="peer" class="unseen">{move || app.peer.get()}</span>
-                {strings::SAS_LABEL}
+                <span id="peer" class="unseen">
+                    {move || app.peer.get()}
+                </span>
+                <span>{t!("sas_label")}</span>
                 " "
-                <strong id="sas">{move || app.sas.get()}</strong>
+                <strong id="sas" dir="ltr">
+                    {move || app.sas.get()}
+                </strong>
             </p>
-            <p class="aside">{strings::SAS_HINT}</p>
+            <p class="aside">{hint}</p>
         </div>
     }
 }

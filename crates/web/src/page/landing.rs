@@ -1,59 +1,79 @@
 //! The beginning: files, a folder or a text to send, or a code to receive.
 use super::{app::App, choose, code_field::CodeField};
-use crate::strings;
+use crate::text::t;
 use leptos::prelude::*;
 use web_sys::{HtmlInputElement, HtmlTextAreaElement, SubmitEvent};
 
 #[component]
 pub(super) fn Landing(app: App) -> impl IntoView {
     view! {
-        <h1 tabindex="-1">{strings::LANDING}</h1>
-        <p class="lead">{strings::PROMISE}</p>
+        <h1 tabindex="-1">{t!("landing")}</h1>
+        <p class="lead">{t!("promise")}</p>
         <Chooser app />
         <Notice app />
-        <div class="ways">
-            <TextForm app />
-            <CodeField app />
-        </div>
+        <CodeField app />
     }
 }
 
-/// What to send, from the disk.
+/// What to send: from the disk, or from the keyboard.
 #[component]
 pub(super) fn Chooser(app: App) -> impl IntoView {
-    let chosen = move |input: HtmlInputElement| app.choose(choose::from_input(&input));
+    let writing = RwSignal::new(false);
     view! {
         <div class="drop">
-            <p class="only-mouse">{strings::DROP_HERE}</p>
             <div class="row">
-                <label class="button main">
-                    {strings::CHOOSE_FILES}
-                    <input
-                        id="files"
-                        class="unseen"
-                        type="file"
-                        multiple
-                        on:change:target=move |event| chosen(event.target())
-                    />
-                </label>
+                <FileButton app />
                 <label class="button quiet">
-                    {strings::CHOOSE_FOLDER}
+                    {t!("choose_folder")}
                     <input
                         id="folder"
                         class="unseen"
                         type="file"
                         prop:webkitdirectory=true
-                        on:change:target=move |event| chosen(event.target())
+                        on:change:target=move |event| app.choose(choose::from_input(&event.target()))
                     />
                 </label>
+                <button
+                    id="write"
+                    class="quiet"
+                    type="button"
+                    aria-expanded=move || if writing.get() { "true" } else { "false" }
+                    on:click=move |_| writing.update(|writing| *writing = !*writing)
+                >
+                    {t!("write_text")}
+                </button>
             </div>
+            <p class="only-mouse" data-now=t!("drop_now")>
+                {t!("drop_here")}
+            </p>
+            {move || writing.get().then(|| view! { <TextForm app /> })}
         </div>
     }
 }
 
-/// What to send, from the keyboard.
+/// The one button that most people want. An input, so that the browser's own keys and readers know it.
 #[component]
-pub(super) fn TextForm(app: App) -> impl IntoView {
+fn FileButton(app: App) -> impl IntoView {
+    view! {
+        <label class="button main">
+            {t!("choose_files")}
+            <input
+                id="files"
+                class="unseen"
+                type="file"
+                multiple
+                on:change:target=move |event| {
+                    let input: HtmlInputElement = event.target();
+                    app.choose(choose::from_input(&input));
+                }
+            />
+        </label>
+    }
+}
+
+/// A text to send.
+#[component]
+fn TextForm(app: App) -> impl IntoView {
     let area = NodeRef::<leptos::html::Textarea>::new();
     let send = move |event: SubmitEvent| {
         event.prevent_default();
@@ -62,12 +82,19 @@ pub(super) fn TextForm(app: App) -> impl IntoView {
             app.send_text(area.value());
         }
     };
+    Effect::new(move |_| {
+        if let Some(area) = area.get() {
+            let _ = area.focus(); // whoever asked for it wants to write
+        }
+    });
     view! {
-        <form class="way" on:submit=send>
-            <label for="text">{strings::TEXT_LABEL}</label>
-            <textarea id="text" rows="2" placeholder=strings::TEXT_HINT node_ref=area></textarea>
-            <button id="send-text" type="submit" class="quiet">
-                {strings::SEND_TEXT}
+        <form class="writing" on:submit=send>
+            <label class="unseen" for="text">
+                {t!("text_label")}
+            </label>
+            <textarea id="text" rows="3" placeholder=t!("text_hint") node_ref=area></textarea>
+            <button id="send-text" type="submit" class="main">
+                {t!("send_text")}
             </button>
         </form>
     }

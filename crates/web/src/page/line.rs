@@ -1,13 +1,29 @@
 //! The beeline: two devices and one straight line, on which progress travels.
+//!
+//! ```text
+//! straight   ─────────    direct, or not known yet
+//! bent       ──╱o╲──      through a relay
+//! broken     ───╲ ╲───    lost; it heals when the path is back
+//! ```
 use super::{
     app::{App, Stage},
     capability,
+    rtc::Path,
     view::fraction,
 };
-use crate::strings;
+use crate::text::t;
 use leptos::prelude::*;
 
-/// Left is always this device. What comes in flies from right to left.
+/// The course of the line in a box of 100 by 100, which is stretched.
+fn course(shape: &str) -> &'static str {
+    match shape {
+        "bent" => "M0 50L50 -5L100 50",
+        "broken" => "M0 50H43L47 66M53 34L57 50H100",
+        _ => "M0 50H100",
+    }
+}
+
+/// First is always this device. What comes in flies towards it.
 #[component]
 pub(super) fn Line(app: App) -> impl IntoView {
     let incoming = move || match app.stage.get() {
@@ -15,22 +31,45 @@ pub(super) fn Line(app: App) -> impl IntoView {
         Stage::Moving | Stage::Done => !app.outgoing.get(),
         _ => false,
     };
-    let there = move || app.peer.get().unwrap_or_else(|| strings::OTHER_DEVICE_LABEL.to_owned());
+    let wanted = move || app.trouble.with(|t| t.as_ref().is_some_and(|t| t.wanted));
+    let shape = Memo::new(move |_| match app.stage.get() {
+        Stage::Failed | Stage::Unsupported if !wanted() => "broken",
+        Stage::Connecting | Stage::Incoming | Stage::Moving if app.lost.get() => "broken",
+        Stage::Connecting | Stage::Incoming | Stage::Moving | Stage::Done
+            if matches!(app.path.get(), Some(Path::Relay(_))) =>
+        {
+            "bent"
+        }
+        _ => "straight",
+    });
+    let there = move || app.peer.get().unwrap_or_else(|| t!("other_device"));
     let phone_there = move || app.peer.with(|name| name.as_deref().is_some_and(capability::is_phone));
+    // Where the bee is above the straight line, as a part of the bend.
+    let lift = move || if shape.get() == "bent" { 1.0 - (fraction(app) * 2.0 - 1.0).abs() } else { 0.0 };
     view! {
         <div
             class="line"
             data-way=move || if incoming() { "in" } else { "out" }
             data-known=move || app.peer.get().map(|_| "1")
-            data-lost=move || app.lost.get().then_some("1")
-            data-wanted=move || app.trouble.with(|t| t.as_ref().is_some_and(|t| t.wanted)).then_some("1")
+            data-shape=move || shape.get()
         >
             <div class="end here">
                 <Device phone=Signal::stored(capability::is_phone(&capability::device_name())) />
-                <span class="label">{strings::THIS_DEVICE}</span>
+                <span class="label">{t!("this_device")}</span>
             </div>
-            <div class="path" aria-hidden="true" style=("--done", move || format!("{:.4}", fraction(app)))>
-                <div class="fill"></div>
+            <div
+                class="path"
+                aria-hidden="true"
+                style=("--done", move || format!("{:.4}", fraction(app)))
+                style=("--lift", move || format!("{:.4}", lift()))
+            >
+                <svg class="track" viewBox="0 0 100 100" preserveAspectRatio="none">
+                    <path d=move || course(shape.get()) />
+                </svg>
+                <svg class="track fill" viewBox="0 0 100 100" preserveAspectRatio="none">
+                    <path d=move || course(shape.get()) />
+                </svg>
+                <span class="relay"></span>
                 <div class="bee">
                     <Bee />
                 </div>

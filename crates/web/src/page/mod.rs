@@ -9,6 +9,7 @@
 #![allow(unreachable_pub, reason = "#[component] makes its property types public")]
 
 mod app;
+mod awake;
 mod bridge;
 mod call;
 mod capability;
@@ -29,10 +30,13 @@ mod moving;
 mod qr;
 mod rtc;
 mod sharing;
+mod tab;
+mod tree;
 mod view;
+mod wishes;
 
 pub(crate) use format::bytes;
-pub(crate) use view::start;
+pub(crate) use view::{start, take};
 
 /// The page's document.
 fn document() -> web_sys::Document {

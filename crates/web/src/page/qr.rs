@@ -1,5 +1,5 @@
 //! A QR code as one SVG path, drawn without markup from a string.
-use crate::strings;
+use crate::text::t;
 use leptos::prelude::*;
 use qrcode::{Color, EcLevel, QrCode as Matrix};
 use std::fmt::Write;
@@ -17,7 +17,7 @@ pub(super) fn QrCode(text: String) -> impl IntoView {
             id="qr"
             class="qr"
             role="img"
-            aria-label=strings::QR_LABEL
+            aria-label=t!("qr_label")
             viewBox=format!("0 0 {side} {side}")
             shape-rendering="crispEdges"
         >

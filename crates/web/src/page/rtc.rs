@@ -3,6 +3,8 @@
 //! Both channels of a connection are negotiated beforehand, so there is nothing to wait for but their
 //! opening. The worker gets them where the browser can give them away; elsewhere they stay here, and file bytes
 //! pass as ArrayBuffers, transferred both ways and never looked at.
+mod path;
+
 use super::held::Held;
 use crate::{
     browser,
@@ -12,6 +14,7 @@ use beeline_core::rtc::Channel;
 use futures_channel::mpsc;
 use futures_util::StreamExt;
 use js_sys::{Array, ArrayBuffer};
+pub(super) use path::Path;
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};

@@ -1,30 +1,33 @@
-//! A room is open: its code, its link, its picture.
-use super::{app::App, capability, clipboard, landing::Notice, qr::QrCode};
-use crate::strings;
+//! A room is open: its code, its link, its picture, and what waits in it.
+use super::{
+    app::App,
+    capability,
+    choose::{self, Top},
+    clipboard, format,
+    landing::Notice,
+    qr::QrCode,
+};
+use crate::{
+    strings,
+    text::{n, t},
+};
 use leptos::prelude::*;
 
 #[component]
 pub(super) fn Sharing(app: App) -> impl IntoView {
-    let offered = move || {
-        app.offer.get().map(|offer| {
-            if offer.text {
-                strings::TEXT_OFFERED.to_owned()
-            } else {
-                strings::amount(offer.files, offer.folders, offer.bytes)
-            }
-        })
-    };
     view! {
-        <h1 tabindex="-1">{strings::WAITING}</h1>
+        <h1 class="small" tabindex="-1">
+            {t!("waiting")}
+        </h1>
         {move || match (app.code.get(), app.link()) {
             (Some(code), Some(link)) => view! { <Invitation app code link /> }.into_any(),
-            _ => view! { <p class="lead">{strings::MAKING_CODE}</p> }.into_any(),
+            _ => view! { <p class="code pending">{t!("making_code")}</p> }.into_any(),
         }}
         <Notice app />
-        <p class="offered">{offered}</p>
+        <Waiting app />
         <div class="row">
-            <button class="quiet" type="button" on:click=move |_| app.again()>
-                {strings::STOP}
+            <button id="stop" class="quiet" type="button" on:click=move |_| app.again()>
+                {t!("cancel")}
             </button>
         </div>
     }
@@ -34,34 +37,92 @@ pub(super) fn Sharing(app: App) -> impl IntoView {
 fn Invitation(app: App, code: String, link: String) -> impl IntoView {
     let (code_to_copy, link_to_copy, link_to_share) = (code.clone(), link.clone(), link.clone());
     view! {
-        <p id="code" class="code">{code}</p>
-        <p class="lead">{strings::WAITING_HINT}</p>
+        <p id="code" class="code" dir="ltr">
+            {code}
+        </p>
+        <p class="lead">{t!("waiting_hint")}</p>
         <div class="invitation">
             <QrCode text=link.clone() />
             <div class="links">
-                <label for="link">{strings::LINK_LABEL}</label>
-                <input id="link" type="text" readonly prop:value=link />
+                <label class="unseen" for="link">
+                    {t!("link_label")}
+                </label>
+                <input id="link" type="text" dir="ltr" readonly prop:value=link />
                 <div class="row">
-                    <button class="main" type="button" on:click=move |_| app.copy(link_to_copy.clone(), "link")>
-                        {strings::COPY_LINK}
-                    </button>
-                    <button class="quiet" type="button" on:click=move |_| app.copy(code_to_copy.clone(), "code")>
-                        {strings::COPY_CODE}
-                    </button>
                     {capability::can_share()
                         .then(|| {
                             view! {
                                 <button
-                                    class="quiet"
+                                    id="share"
+                                    class="main"
                                     type="button"
                                     on:click=move |_| clipboard::share(&link_to_share)
                                 >
-                                    {strings::SHARE}
+                                    {t!("share")}
                                 </button>
                             }
                         })}
+                    <button
+                        class=if capability::can_share() { "quiet" } else { "main" }
+                        type="button"
+                        on:click=move |_| app.copy(link_to_copy.clone(), "link")
+                    >
+                        {t!("copy_link")}
+                    </button>
+                    <button class="quiet" type="button" on:click=move |_| app.copy(code_to_copy.clone(), "code")>
+                        {t!("copy_code")}
+                    </button>
                 </div>
             </div>
         </div>
+    }
+}
+
+/// What goes to whoever comes. Until then it can be changed.
+#[component]
+fn Waiting(app: App) -> impl IntoView {
+    let tops = move || app.chosen.with(|chosen| choose::tops(chosen));
+    let amount = move || {
+        app.manifest().map(|m| strings::amount(m.files(), m.folders(), m.bytes())).unwrap_or_default()
+    };
+    view! {
+        <section class="waiting" aria-labelledby="ready">
+            <h2 id="ready">{t!("ready_to_go")} " " <span id="amount" class="amount">{amount}</span></h2>
+            <ul class="chips">
+                {move || app.text.get().map(|_| view! { <li class="chip">{t!("a_text")}</li> })}
+                {move || tops().into_iter().map(|top| view! { <Chip app top /> }).collect_view()}
+                <li>
+                    <label class="chip add">
+                        {t!("add_files")}
+                        <input
+                            id="more"
+                            class="unseen"
+                            type="file"
+                            multiple
+                            on:change:target=move |event| app.choose(choose::from_input(&event.target()))
+                        />
+                    </label>
+                </li>
+            </ul>
+        </section>
+    }
+}
+
+#[component]
+fn Chip(app: App, top: Top) -> impl IntoView {
+    let name = beeline_core::quote::quote(&top.name);
+    let inside = top.folder.then(|| n!("files", top.files) + ", ").unwrap_or_default();
+    let label = t!("remove", name = name);
+    let path = top.name.clone();
+    view! {
+        <li class="chip" data-path=path>
+            <span class="path-name">{name}</span>
+            <span class="size">{inside + &format::bytes(top.bytes)}</span>
+            <button class="remove" type="button" aria-label=label on:click=move |_| app.remove(&top.name)>
+                <svg viewBox="0 0 16 16" aria-hidden="true">
+                    <path d="M4 4l8 8M12 4l-8 8" />
+                </svg>
+            </button>
+        </li>
     }
 }

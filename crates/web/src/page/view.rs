@@ -1,6 +1,7 @@
 //! The frame around every state: header, the line, what the state shows, and what is said aloud.
 use super::{
     app::{App, Stage},
+    awake,
     call::CallView,
     capability, choose, document,
     done::{Done, Texts},
@@ -11,12 +12,31 @@ use super::{
     line::Line,
     moving::Moving,
     sharing::Sharing,
-    window,
+    tab, window,
 };
-use crate::strings;
+use crate::text::t;
+use beeline_core::code::Code;
 use leptos::{mount::mount_to_body, prelude::*};
+use std::cell::Cell;
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
-use web_sys::{BeforeUnloadEvent, DragEvent, Event, HtmlElement};
+use web_sys::{
+    BeforeUnloadEvent, ClipboardEvent, DragEvent, Event, File, HtmlElement, HtmlInputElement,
+    HtmlTextAreaElement,
+};
+
+thread_local! {
+    static APP: Cell<Option<App>> = const { Cell::new(None) };
+}
+
+/// Offers what came from outside of the page, if the page is at its beginning.
+pub(crate) fn take(files: Vec<File>, text: String) {
+    let Some(app) = APP.get().filter(|app| app.stage.get_untracked() == Stage::Landing) else { return };
+    if files.is_empty() {
+        app.send_text(text);
+    } else {
+        app.choose(files.into_iter().map(choose::Chosen::from).collect());
+    }
+}
 
 /// Mounts the page in place of what the HTML shows until then.
 pub(crate) fn start(module: JsValue) {
@@ -26,6 +46,7 @@ pub(crate) fn start(module: JsValue) {
     }
     mount_to_body(move || view! { <Page app /> });
     listen(app);
+    APP.set(Some(app));
 }
 
 #[component]
@@ -35,7 +56,7 @@ fn Page(app: App) -> impl IntoView {
         <header class="top">
             <a class="name" href="./">
                 <img src="icon.svg" alt="" width="28" height="28" />
-                {strings::TITLE}
+                {t!("title")}
             </a>
         </header>
         <main data-state=move || stage.get().name()>
@@ -60,7 +81,7 @@ fn Page(app: App) -> impl IntoView {
         </main>
         <p class="unseen" role="status">{move || aloud(app)}</p>
         <Show when=capability::is_plain_http>
-            <footer class="warning">{strings::PLAIN_HTTP}</footer>
+            <footer class="warning">{t!("plain_http")}</footer>
         </Show>
     }
 }
@@ -72,7 +93,7 @@ fn aloud(app: App) -> String {
             let quarter = Memo::new(move |_| (fraction(app) * 4.0) as u32 * 25);
             format!("{} %", quarter.get())
         }
-        Stage::Done => strings::VERIFIED_HERE.to_owned(),
+        Stage::Done => t!("verified_here"),
         Stage::Failed => app.trouble_or_default().what,
         _ => String::new(),
     }
@@ -90,14 +111,14 @@ pub(super) fn fraction(app: App) -> f64 {
 
 /// What concerns the whole window: title, focus, drops, leaving.
 fn listen(app: App) {
+    tab::show_progress(app);
+    let stay_awake = awake::keep(app);
+    let seen = stay_awake.clone();
     Effect::new(move |_| {
-        let title = match app.stage.get() {
-            Stage::Moving => format!("{:.0} % · {}", (fraction(app) * 100.0).floor(), strings::TITLE),
-            Stage::Done => format!("✓ · {}", strings::TITLE),
-            _ => strings::TITLE.to_owned(),
-        };
-        document().set_title(&title);
+        app.stage.get();
+        stay_awake();
     });
+    on(&document(), "visibilitychange", move |_: Event| seen());
 
     // Whoever uses a keyboard or a screen reader goes on where the new state begins.
     Effect::new(move |before: Option<Stage>| {
@@ -112,7 +133,8 @@ fn listen(app: App) {
 
     let choosing = move || {
         let stage = app.stage.get_untracked();
-        stage == Stage::Landing || (stage == Stage::Done && app.connected.get_untracked())
+        matches!(stage, Stage::Landing | Stage::Waiting)
+            || (stage == Stage::Done && app.connected.get_untracked())
     };
     on(&document(), "dragover", move |event: DragEvent| {
         event.prevent_default(); // else a drop would open the file in place of the page
@@ -129,6 +151,26 @@ fn listen(app: App) {
         if let Some(dropped) = event.data_transfer().filter(|_| choosing()) {
             let chosen = choose::from_drop(&dropped);
             leptos::task::spawn_local(async move { app.choose(chosen.await) });
+        }
+    });
+    on(&document(), "paste", move |event: ClipboardEvent| {
+        let Some(pasted) = event.clipboard_data().filter(|_| choosing()) else { return };
+        let into_field = event.target().is_some_and(|target| {
+            target.has_type::<HtmlInputElement>() || target.has_type::<HtmlTextAreaElement>()
+        });
+        let text = pasted.get_data("text/plain").unwrap_or_default();
+        if pasted.files().is_some_and(|files| files.length() > 0) {
+            event.prevent_default();
+            let chosen = choose::from_drop(&pasted);
+            leptos::task::spawn_local(async move { app.choose(chosen.await) });
+        } else if !into_field && !text.trim().is_empty() {
+            event.prevent_default();
+            // A code or its link is for receiving; anything else is something to send.
+            match Code::parse(text.trim()) {
+                Ok(_) if app.stage.get_untracked() == Stage::Landing => app.join(text.trim()),
+                _ if app.stage.get_untracked() != Stage::Waiting => app.send_text(text),
+                _ => {}
+            }
         }
     });
     on(&window(), "beforeunload", move |event: BeforeUnloadEvent| {

@@ -1,13 +1,18 @@
-//! Where received files go: the browser's download manager, as one file or one archive.
+//! Where received files go: into a folder that the person chose, or as one file or one archive elsewhere.
 //!
 //! ```text
-//! Write, Commit, Finish ──queue──> shape: the file itself | a ZIP ──> out: service-worker stream | Blob
+//! Write, Commit, Finish ──queue──> shape: the file itself | a ZIP ──> out: service-worker stream | chosen file
+//!                                       │                                  | private storage | Blob
+//!                                       └─ a tree ──────────────────> a chosen folder
 //! ```
 //!
 //! A download is a stream, so these sinks take blocks in order. One job is done at a time, and it is
 //! answered when the browser has taken its bytes: that is the backpressure.
 mod archive;
 mod blob;
+mod file;
+mod folder;
+mod private;
 mod stream;
 
 use archive::Archive;
@@ -16,11 +21,14 @@ use beeline_core::{
     output::{BlockRef, DiskError, FileIndex},
 };
 use blob::BlobOut;
+use file::FileOut;
+use folder::FolderOut;
 use futures_channel::mpsc;
 use futures_util::StreamExt;
+use private::PrivateOut;
 use std::{rc::Rc, sync::Arc};
 pub(crate) use stream::StreamOut;
-use web_sys::Blob;
+use web_sys::{Blob, FileSystemDirectoryHandle, FileSystemFileHandle};
 
 /// Bytes that may be collected in memory where there is no stream. Browsers cap all Blobs together (about
 /// 480 MiB on a machine with 24 GiB) and fail late, so this stays well below.
@@ -42,6 +50,20 @@ pub(crate) enum Answer {
     Finished(Result<Option<Blob>, DiskError>),
 }
 
+/// What the page found or the person chose.
+pub(crate) enum Target {
+    /// A download that the service worker streams.
+    Stream(StreamOut),
+    /// A file of the person's choice.
+    File(FileSystemFileHandle),
+    /// A folder of the person's choice.
+    Folder(FileSystemDirectoryHandle),
+    /// The browser's own storage, for a download at the end.
+    Private,
+    /// Memory, for a download at the end.
+    Memory,
+}
+
 /// A running sink. Dropped before `Finish` was answered, it leaves no file that looks complete.
 pub(crate) struct Sink {
     jobs: mpsc::UnboundedSender<Job>,
@@ -51,6 +73,9 @@ pub(crate) struct Sink {
 /// Where the bytes go.
 enum Out {
     Stream(StreamOut),
+    File(FileOut),
+    Folder(FolderOut),
+    Private(PrivateOut),
     Blob(BlobOut),
 }
 
@@ -58,21 +83,25 @@ enum Out {
 enum Shape {
     File,
     Archive(Box<Archive>),
+    /// The folder has its own.
+    Tree,
 }
 
 impl Sink {
-    /// Starts a sink for what `manifest` lists; without a stream it collects a Blob.
-    pub(crate) fn start(
-        manifest: Arc<Manifest>,
-        stream: Option<StreamOut>,
-        answer: impl Fn(Answer) + 'static,
-    ) -> Self {
+    /// Starts a sink for what `manifest` lists.
+    pub(crate) fn start(manifest: Arc<Manifest>, target: Target, answer: impl Fn(Answer) + 'static) -> Self {
         let (jobs, mut queue) = mpsc::unbounded();
-        let out = Rc::new(stream.map_or_else(|| Out::Blob(BlobOut::default()), Out::Stream));
+        let out = Rc::new(match target {
+            Target::Stream(stream) => Out::Stream(stream),
+            Target::File(handle) => Out::File(FileOut::new(handle, None)),
+            Target::Folder(root) => Out::Folder(FolderOut::new(root, manifest.clone())),
+            Target::Private => Out::Private(PrivateOut::default()),
+            Target::Memory => Out::Blob(BlobOut::default()),
+        });
         let task_out = out.clone();
         wasm_bindgen_futures::spawn_local(async move {
             let out = task_out;
-            let mut shape = Shape::of(&manifest);
+            let mut shape = if matches!(*out, Out::Folder(_)) { Shape::Tree } else { Shape::of(&manifest) };
             while let Some(job) = queue.next().await {
                 answer(match job {
                     Job::Write(block, bytes) => {
@@ -109,8 +138,12 @@ impl Sink {
 
 impl Drop for Sink {
     fn drop(&mut self) {
-        if let Out::Stream(stream) = &*self.out {
-            stream.abandon();
+        match &*self.out {
+            Out::Stream(stream) => stream.abandon(),
+            Out::File(file) => file.abandon(),
+            Out::Folder(folder) => folder.abandon(),
+            Out::Private(private) => private.abandon(),
+            Out::Blob(_) => {}
         }
     }
 }
@@ -126,6 +159,7 @@ impl Shape {
 
     async fn write(&mut self, file: FileIndex, bytes: Vec<u8>, out: &Out) -> Result<(), DiskError> {
         match self {
+            Self::Tree => out.folder()?.write(file, &bytes).await,
             Self::File => out.send(bytes).await,
             Self::Archive(archive) => {
                 archive.write(file, &bytes)?;
@@ -136,6 +170,7 @@ impl Shape {
 
     async fn commit(&mut self, file: FileIndex, out: &Out) -> Result<(), DiskError> {
         match self {
+            Self::Tree => out.folder()?.commit(file).await,
             Self::File => Ok(()),
             Self::Archive(archive) => {
                 archive.commit(file)?;
@@ -158,14 +193,27 @@ impl Out {
         match self {
             _ if bytes.is_empty() => Ok(()),
             Out::Stream(stream) => stream.send(&bytes).await,
+            Out::File(file) => file.send(&bytes).await,
+            Out::Private(private) => private.send(&bytes).await,
             Out::Blob(blob) => blob.push(&bytes),
+            Out::Folder(_) => Ok(()), // it takes bytes by their file
         }
     }
 
     async fn close(&self) -> Result<Option<Blob>, DiskError> {
         match self {
             Out::Stream(stream) => stream.close().await.map(|()| None),
+            Out::File(file) => file.close().await.map(|()| None),
+            Out::Private(private) => private.finish().await.map(Some),
             Out::Blob(blob) => blob.finish().map(Some),
+            Out::Folder(_) => Ok(None), // each file was closed when it was complete
+        }
+    }
+
+    fn folder(&self) -> Result<&FolderOut, DiskError> {
+        match self {
+            Self::Folder(folder) => Ok(folder),
+            _ => Err(DiskError::Other("there is no folder".to_owned())),
         }
     }
 }

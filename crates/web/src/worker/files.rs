@@ -7,8 +7,9 @@ use super::{
     tell,
 };
 use crate::{
+    browser,
     messages::{Offer, ToPage},
-    sink::{Answer, Sink, StreamOut},
+    sink::{Answer, Sink, StreamOut, Target},
 };
 use beeline_core::{
     digest::BlockDigest,
@@ -60,15 +61,24 @@ impl Driver {
         self.pump(&mut machine, &[]);
     }
 
-    pub(super) fn accept(&self, transfer: TransferId, port: JsValue) {
+    /// Accepts into what `extra` is (see [`crate::messages::ToWorker::Accept`]).
+    pub(super) fn accept(&self, transfer: TransferId, extra: JsValue) {
         let mut machine = self.0.borrow_mut();
         let Some(session) = &mut machine.session else { return };
         let Some(manifest) = session.manifest(transfer) else { return };
         let driver = self.clone();
         let cancelled = move || driver.act(|s, now| s.cancel(transfer, "the download was stopped", now));
-        let stream = port.dyn_into().ok().map(|port| StreamOut::new(port, cancelled));
+        let target = match browser::property(&extra, "kind").and_then(|kind| kind.as_string()).as_deref() {
+            Some("file") => Target::File(extra.unchecked_into()),
+            Some("directory") => Target::Folder(extra.unchecked_into()),
+            _ if extra == "private" => Target::Private,
+            _ => match extra.dyn_into() {
+                Ok(port) => Target::Stream(StreamOut::new(port, cancelled)),
+                Err(_) => Target::Memory,
+            },
+        };
         let driver = self.clone();
-        let sink = Sink::start(manifest, stream, move |answer| driver.sunk(transfer, answer));
+        let sink = Sink::start(manifest, target, move |answer| driver.sunk(transfer, answer));
         let how = Acceptance { order: Order::Sequential, window: WINDOW, held: Vec::new() };
         session.accept(transfer, how, now());
         machine.sinks.insert(transfer, sink);

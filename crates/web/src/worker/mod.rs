@@ -12,6 +12,7 @@ use crate::messages::{self, Message, ToPage};
 use driver::Driver;
 use js_sys::ArrayBuffer;
 use serde::Serialize;
+pub(crate) use source::manifest_of;
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 

@@ -34,25 +34,12 @@ struct Stretch {
 }
 
 impl Source {
-    /// Makes the manifest of what was chosen; an entry without a File is a folder.
+    /// Takes what was chosen, with its manifest; an entry without a File is a folder.
     pub(super) fn new(paths: &[String], files: &JsValue) -> Result<(Self, Manifest), String> {
         let files: &Array = files.unchecked_ref();
-        let mut chosen = Vec::with_capacity(paths.len());
-        let mut entries = Vec::with_capacity(paths.len());
-        for (path, file) in paths.iter().zip(files.iter()) {
-            let path = RelPath::parse(path).map_err(|error| error.to_string())?;
-            let file = file.dyn_into::<File>().ok();
-            entries.push(Entry {
-                path: path.clone(),
-                kind: file.as_ref().map_or(EntryKind::Folder, |file| EntryKind::File {
-                    size: Some(file.size() as u64), // an integer below 2^53
-                }),
-                modified: file.as_ref().map(|file| (file.last_modified() / 1000.0).floor() as i64),
-                executable: false, // browsers do not tell
-            });
-            chosen.push((path, file));
-        }
-        let manifest = Manifest::new(entries).map_err(|error| error.to_string())?;
+        let files: Vec<Option<File>> = files.iter().map(|file| file.dyn_into().ok()).collect();
+        let manifest = manifest_of(paths.iter().map(String::as_str).zip(files.iter().map(Option::as_ref)))?;
+        let chosen = manifest.entries().iter().map(|entry| entry.path.clone()).zip(files).collect();
         Ok((Self { files: Rc::new(chosen), reads: Rc::default() }, manifest))
     }
 
@@ -93,4 +80,23 @@ impl Source {
         }
         Ok(bytes)
     }
+}
+
+/// The manifest of files by their paths; an entry without a File is a folder. Or why there can be none, in words.
+pub(crate) fn manifest_of<'a>(
+    chosen: impl Iterator<Item = (&'a str, Option<&'a File>)>,
+) -> Result<Manifest, String> {
+    let entry = |(path, file): (&str, Option<&File>)| {
+        let kind = file.map_or(EntryKind::Folder, |file| EntryKind::File {
+            size: Some(file.size() as u64), // an integer below 2^53
+        });
+        Ok(Entry {
+            path: RelPath::parse(path).map_err(|error| error.to_string())?,
+            kind,
+            modified: file.map(|file| (file.last_modified() / 1000.0).floor() as i64),
+            executable: false, // browsers do not tell
+        })
+    };
+    let entries = chosen.map(entry).collect::<Result<_, String>>()?;
+    Manifest::new(entries).map_err(|error| error.to_string())
 }

@@ -1,6 +1,6 @@
 //! The call's corner of the page: what comes, a small picture of what goes, and three buttons.
 use super::{Capture, Kind, words};
-use crate::page::app::App;
+use crate::{page::app::App, text::t};
 use leptos::{ev, html, prelude::*};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{HtmlVideoElement, MediaStream};
@@ -34,7 +34,7 @@ pub(in crate::page) fn CallView(app: App) -> impl IntoView {
         <section
             id="call"
             class="call"
-            aria-label=words::CALL
+            aria-label=t!("call")
             hidden=move || !call.possible.get()
             data-camera=move || camera.get().name()
             data-microphone=move || microphone.get().name()
@@ -46,24 +46,24 @@ pub(in crate::page) fn CallView(app: App) -> impl IntoView {
                     id="call-remote"
                     node_ref=theirs
                     hidden=move || !sees.get()
-                    aria-label=move || words::comes_from(&app.peer.get().unwrap_or_default())
+                    aria-label=move || t!("call_camera_of", name = app.peer.get().unwrap_or_default())
                 ></video>
                 <video
                     id="call-preview"
                     node_ref=ours
                     hidden=move || !has_preview()
-                    aria-label=words::YOUR_CAMERA
+                    aria-label=t!("call_your_camera")
                 ></video>
             </div>
             <div class="choice" hidden=move || !previews()>
-                <p hidden=move || microphone.get() != Capture::Preview>{words::MICROPHONE_READY}</p>
-                <p>{words::PREVIEW}</p>
+                <p hidden=move || microphone.get() != Capture::Preview>{t!("call_microphone_ready")}</p>
+                <p>{t!("call_preview")}</p>
                 <div class="row">
                     <button id="call-send" class="main" type="button" on:click=move |_| app.call_send()>
-                        {words::SEND}
+                        {t!("call_send")}
                     </button>
                     <button id="call-not-now" class="quiet" type="button" on:click=move |_| app.call_not_now()>
-                        {words::NOT_NOW}
+                        {t!("call_not_now")}
                     </button>
                 </div>
             </div>
@@ -82,7 +82,7 @@ pub(in crate::page) fn CallView(app: App) -> impl IntoView {
                     hidden=move || !hears.get()
                     on:click=move |_| app.listen()
                 >
-                    {move || if call.listening.get() { words::SILENCE } else { words::LISTEN }}
+                    {move || if call.listening.get() { t!("call_sound_off") } else { t!("call_sound_on") }}
                 </button>
                 <button
                     id="hang-up"
@@ -91,7 +91,7 @@ pub(in crate::page) fn CallView(app: App) -> impl IntoView {
                     hidden=move || !is_on()
                     on:click=move |_| app.hang_up()
                 >
-                    {words::HANG_UP}
+                    {t!("call_hang_up")}
                 </button>
             </div>
         </section>
@@ -119,8 +119,8 @@ fn Button(app: App, kind: Kind, id: &'static str) -> impl IntoView {
 fn Choice(app: App, kind: Kind) -> impl IntoView {
     let call = app.call;
     let label = match kind {
-        Kind::Camera => words::CHOOSE_CAMERA,
-        Kind::Microphone => words::CHOOSE_MICROPHONE,
+        Kind::Camera => t!("call_choose_camera"),
+        Kind::Microphone => t!("call_choose_microphone"),
     };
     let of_kind = move || {
         let devices = call.devices.get();

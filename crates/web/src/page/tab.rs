@@ -1,0 +1,46 @@
+//! What another tab shows of this one: its title and its icon.
+use super::{
+    app::{App, Stage},
+    document,
+    view::fraction,
+};
+use crate::text::t;
+use leptos::prelude::*;
+
+/// Steps of the icon's ring; each is an icon for the browser to draw.
+const STEPS: u32 = 20;
+
+/// Keeps title and icon up to date.
+pub(super) fn show_progress(app: App) {
+    let percent = Memo::new(move |_| (fraction(app) * 100.0).floor() as u32);
+    Effect::new(move |_| {
+        let title = match app.stage.get() {
+            Stage::Moving => format!("{} % · {}", percent.get(), t!("title")),
+            Stage::Incoming => format!("● {}", t!("title")),
+            Stage::Done => format!("✓ {}", t!("title")),
+            Stage::Failed => format!("! {}", t!("title")),
+            _ => t!("title"),
+        };
+        document().set_title(&title);
+    });
+
+    let step = Memo::new(move |_| {
+        (app.stage.get() == Stage::Moving).then(|| (fraction(app) * f64::from(STEPS)).floor() as u32)
+    });
+    Effect::new(move |_| {
+        let icon = step.get().map_or_else(|| "icon.svg".to_owned(), ring);
+        if let Ok(Some(link)) = document().query_selector("link[rel=icon]") {
+            let _ = link.set_attribute("href", &icon);
+        }
+    });
+}
+
+/// A ring that is so many twentieths full, as a data URL.
+fn ring(step: u32) -> String {
+    format!(
+        "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32' fill='none' stroke-width='7'%3E\
+         %3Ccircle cx='16' cy='16' r='12' stroke='%23998f7d'/%3E\
+         %3Ccircle cx='16' cy='16' r='12' stroke='%23ffb71f' pathLength='{STEPS}' stroke-dasharray='{step} {STEPS}' \
+         transform='rotate(-90 16 16)'/%3E%3C/svg%3E"
+    )
+}
