@@ -147,7 +147,7 @@ async fn refused() -> Result<()> {
     let server = Server::start()?;
     let denied = Options {
         chromium: &["--use-fake-device-for-media-stream", "--deny-permission-prompts"],
-        firefox: &[],
+        ..Options::default()
     };
     let (sender, receiver) =
         tokio::try_join!(start(&server, Firefox, Options::default()), start(&server, Chromium, denied))?;
