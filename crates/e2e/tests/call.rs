@@ -73,6 +73,16 @@ async fn meet(sender: &Browser, receiver: &Browser, file: &std::path::Path) -> R
     Ok(())
 }
 
+/// Presses a button of the call, wherever the page has scrolled to: on a small window, what is to be decided about the
+/// files stays in sight above it.
+async fn press(page: &Browser, button: &str) -> Result<()> {
+    page.until(button, &format!("document.querySelector('{button}').checkVisibility()")).await?;
+    page.driver
+        .execute(format!("document.querySelector('{button}').scrollIntoView({{ block: 'center' }})"), vec![])
+        .await?;
+    page.click(button).await
+}
+
 async fn is(page: &Browser, camera: &str, microphone: &str) -> Result<()> {
     let condition = format!(
         "(call => call.dataset.camera === '{camera}' && call.dataset.microphone === '{microphone}')
@@ -82,9 +92,9 @@ async fn is(page: &Browser, camera: &str, microphone: &str) -> Result<()> {
 }
 
 async fn preview(page: &Browser) -> Result<()> {
-    page.click("#camera").await?;
+    press(page, "#camera").await?;
     is(page, "preview", "off").await?;
-    page.click("#microphone").await?;
+    press(page, "#microphone").await?;
     is(page, "preview", "preview").await?;
     page.until("its own picture", "document.querySelector('#call-preview').videoWidth > 0").await?;
     let senders: u64 = page.run("return window.pcs[0].getSenders().length").await?;
@@ -103,7 +113,7 @@ async fn a_call(from: Kind, to: Kind) -> Result<()> {
     tokio::try_join!(preview(&sender), preview(&receiver))?;
 
     receiver.accept().await?;
-    tokio::try_join!(sender.click("#call-send"), receiver.click("#call-send"))?;
+    tokio::try_join!(press(&sender, "#call-send"), press(&receiver, "#call-send"))?;
     tokio::try_join!(sees_and_hears(&sender), sees_and_hears(&receiver))?;
     let (sent, arrived) = tokio::try_join!(sender.finish(), receiver.finish())?;
     assert_eq!(sent.get("film.bin"), Some(&digest), "what the sender says");
@@ -116,16 +126,16 @@ async fn a_call(from: Kind, to: Kind) -> Result<()> {
     let sections: u64 = sender.run("return window.pcs[0].getTransceivers().length").await?;
     assert_eq!(sections, 2, "both directions share a section of each kind");
 
-    sender.click("#microphone").await?;
+    press(&sender, "#microphone").await?;
     is(&sender, "on", "muted").await?;
-    sender.click("#microphone").await?;
+    press(&sender, "#microphone").await?;
     is(&sender, "on", "on").await?;
-    sender.click("#camera").await?;
+    press(&sender, "#camera").await?;
     receiver
         .until("only sound comes", "(c => c.hears && !c.sees)(document.querySelector('#call').dataset)")
         .await?;
 
-    receiver.click("#hang-up").await?;
+    press(&receiver, "#hang-up").await?;
     for page in [&sender, &receiver] {
         is(page, "off", "off").await?;
         page.until("nothing comes", "(c => !c.hears && !c.sees)(document.querySelector('#call').dataset)")
@@ -134,8 +144,8 @@ async fn a_call(from: Kind, to: Kind) -> Result<()> {
     let notice = sender.text("#call-notice").await?;
     ensure!(notice.contains("hung up"), "the sender is told: {notice:?}");
 
-    receiver.click("#camera").await?;
-    receiver.click("#call-send").await?;
+    press(&receiver, "#camera").await?;
+    press(&receiver, "#call-send").await?;
     sender.until("it can be called again", "document.querySelector('#call').dataset.sees").await?;
     Ok(())
 }
@@ -158,7 +168,7 @@ async fn refused() -> Result<()> {
         (&receiver, "#camera", "The camera was not allowed."),
         (&receiver, "#microphone", "The microphone was not allowed."),
     ] {
-        page.click(button).await?;
+        press(page, button).await?;
         page.until(said, &format!("document.querySelector('#call-notice').textContent.includes('{said}')"))
             .await?;
         is(page, "off", "off").await?;
