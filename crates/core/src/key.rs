@@ -105,11 +105,16 @@ impl<P: Purpose> fmt::Debug for Key<P> {
     }
 }
 
-/// One direction of sealed messages: numbered from 0, in order, each once.
+/// Numbers that may have been overtaken and not have come yet, at most.
+const MAX_MISSING: u64 = 64;
+
+/// One direction of sealed messages: numbered from 0, each once.
 #[derive(Debug)]
 pub(crate) struct Seal {
     key: Secret,
     next: u64,
+    /// Numbers below `next` that have not come.
+    missing: Vec<u64>,
 }
 
 /// A sealed message was changed, repeated, reordered or lost.
@@ -123,36 +128,52 @@ impl Sealing for SealOpener {}
 
 impl Seal {
     pub(crate) fn new<P: Sealing>(key: Key<P>) -> Self {
-        Self { key: Secret::new(key.bytes.to_vec()), next: 0 }
+        Self { key: Secret::new(key.bytes.to_vec()), next: 0, missing: Vec::new() }
     }
 
     fn cipher(&self) -> ChaCha20Poly1305 {
         ChaCha20Poly1305::new_from_slice(self.key.expose()).expect("a key has 32 bytes")
     }
 
-    fn nonce(&self) -> [u8; 12] {
-        let mut nonce = [0; 12];
-        nonce[..8].copy_from_slice(&self.next.to_le_bytes());
-        nonce
-    }
-
     /// Seals the next message; its number goes beside it.
     pub(crate) fn seal(&mut self, plain: &[u8]) -> (u64, Vec<u8>) {
         let number = self.next;
-        let sealed = self.cipher().encrypt((&self.nonce()).into(), plain);
+        let sealed = self.cipher().encrypt((&nonce(number)).into(), plain);
         self.next += 1;
         (number, sealed.expect("a message under 256 GiB can be sealed"))
     }
 
-    /// Opens the next message.
+    /// Opens the next message, and no other.
     pub(crate) fn open(&mut self, number: u64, sealed: &[u8]) -> Result<Vec<u8>, Tampered> {
         if number != self.next {
             return Err(Tampered);
         }
-        let plain = self.cipher().decrypt((&self.nonce()).into(), sealed).map_err(|_| Tampered)?;
-        self.next += 1;
+        self.open_any(number, sealed)
+    }
+
+    /// Opens a message that may have overtaken some, or been overtaken.
+    pub(crate) fn open_any(&mut self, number: u64, sealed: &[u8]) -> Result<Vec<u8>, Tampered> {
+        let overtaken = self.missing.iter().position(|missing| *missing == number);
+        let skipped = number.checked_sub(self.next);
+        if overtaken.is_none() && skipped.is_none_or(|n| n + self.missing.len() as u64 > MAX_MISSING) {
+            return Err(Tampered);
+        }
+        let plain = self.cipher().decrypt((&nonce(number)).into(), sealed).map_err(|_| Tampered)?;
+        match overtaken {
+            Some(at) => _ = self.missing.swap_remove(at),
+            None => {
+                self.missing.extend(self.next..number);
+                self.next = number + 1;
+            }
+        }
         Ok(plain)
     }
+}
+
+fn nonce(number: u64) -> [u8; 12] {
+    let mut nonce = [0; 12];
+    nonce[..8].copy_from_slice(&number.to_le_bytes());
+    nonce
 }
 
 #[cfg(test)]
@@ -174,6 +195,19 @@ mod tests {
         assert_eq!(b.open(first.0, &first.1).as_deref(), Ok(&b"one"[..]));
         assert_eq!(b.open(first.0, &first.1), Err(Tampered), "twice");
         assert_eq!(b.open(second.0, &second.1).as_deref(), Ok(&b"two"[..]));
+    }
+
+    #[test]
+    fn sealed_messages_that_overtake_each_other_open_once_each_and_only_so_many_can_be_missing() {
+        let (mut a, mut b) = pair();
+        let sealed: Vec<_> = (0..200).map(|_| a.seal(b"one")).collect();
+        let mut open = |at: usize| b.open_any(sealed[at].0, &sealed[at].1).is_ok();
+
+        assert!(open(2) && open(0) && open(1) && open(3));
+        assert!(!open(0) && !open(2) && !open(3), "twice");
+        assert!(!open(4 + 65), "too far ahead");
+        assert!(open(4 + 64) && open(4) && !open(100) && open(70), "63 of 64 are missing still");
+        assert_eq!(b.open_any(u64::MAX, b"far"), Err(Tampered));
     }
 
     #[test]

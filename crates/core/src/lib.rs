@@ -25,6 +25,7 @@ pub mod output;
 pub mod path;
 pub mod quote;
 mod ranges;
+mod renegotiation;
 mod room;
 pub mod rtc;
 pub mod sas;

@@ -145,6 +145,11 @@ pub enum Event {
     Sas(Sas),
     /// Both channels are open.
     Connected,
+    /// Both sides can take a camera and a microphone: `Session::renegotiate` may be called from now on.
+    CanCall,
+    /// What this side changed about the connection did not reach the other, or was not wanted there. The transfers go
+    /// on.
+    NotNegotiated(NotNegotiated),
     /// Nothing has been heard for seconds; the session keeps trying.
     PathLost,
     /// The other side is heard again.
@@ -199,6 +204,20 @@ pub enum Event {
     },
     /// The session is over. Nothing follows but `Output::Wait(None)`.
     Closed(Closed),
+}
+
+/// Why a change to the connection did not come about.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotNegotiated {
+    /// The other side does not want it, or does not understand it; in its words, escaped.
+    #[error("the other side refused: {0}")]
+    Refused(String),
+    /// There is no answer yet; the session keeps trying.
+    #[error("the other side does not answer")]
+    Unanswered,
+    /// This side's WebRTC could not do it.
+    #[error("the connection could not be changed")]
+    Failed,
 }
 
 /// How a session ended.

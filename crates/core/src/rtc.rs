@@ -123,7 +123,8 @@ pub enum RtcAction {
         /// STUN and TURN servers to use.
         ice: Vec<IceServer>,
     },
-    /// Apply what the other side wrote. After an offer, make an answer.
+    /// Apply what the other side wrote. After an offer, make an answer. A driver carries out descriptions one
+    /// after another, each when the one before is done.
     SetRemote {
         /// Which connection.
         lane: LaneId,
@@ -137,8 +138,19 @@ pub enum RtcAction {
         /// The candidate; a driver ignores one that it cannot parse.
         candidate: Candidate,
     },
+    /// Make a new offer of what the connection consists of now: a call's tracks were added or removed.
+    Offer {
+        /// Which connection.
+        lane: LaneId,
+    },
     /// Make a new offer with fresh ICE credentials (RFC 8445 §9).
     Restart {
+        /// Which connection.
+        lane: LaneId,
+    },
+    /// Take back this side's offer that was not answered (RFC 9429 §4.1.10.2), or the other side's that
+    /// could not be; nothing, where there is none.
+    Rollback {
         /// Which connection.
         lane: LaneId,
     },
@@ -176,6 +188,13 @@ pub enum RtcEvent {
         /// 65,536 where the description is silent, RFC 8841 §6.1).
         max_message: usize,
     },
+    /// What [`RtcAction::Offer`], `Restart` or `SetRemote` asked for could not be done.
+    Failed {
+        /// Which connection.
+        lane: LaneId,
+        /// Which part of it.
+        step: Step,
+    },
     /// The state of a connection changed.
     State {
         /// Which connection.
@@ -183,6 +202,17 @@ pub enum RtcEvent {
         /// The new state.
         state: LaneState,
     },
+}
+
+/// A part of a negotiation. A driver takes them one after another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Making an offer and setting it.
+    MakeOffer,
+    /// Applying the other side's offer, making an answer and setting it.
+    Answer,
+    /// Applying the other side's answer.
+    ApplyAnswer,
 }
 
 /// The state of a connection, as `RTCPeerConnectionState` has it.

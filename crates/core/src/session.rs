@@ -23,6 +23,7 @@ use crate::{
     manifest::Manifest,
     meeting::{Clear, Confirming, Started},
     output::*,
+    renegotiation::Wish,
     room::{Room, RoomOutput},
     rtc::{Channel, IceServer, LaneId},
     time::Time,
@@ -54,6 +55,9 @@ pub struct Config {
     pub name: String,
     /// Everything secret is drawn from it: never use one twice.
     pub seed: Seed,
+    /// Whether the device can take a camera's and a microphone's media sections. Offers with such are refused
+    /// elsewhere.
+    pub media: bool,
 }
 
 impl std::fmt::Debug for Config {
@@ -100,10 +104,19 @@ enum Phase {
     Closed,
 }
 
+/// Who can take a camera's and a microphone's media sections, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Media {
+    NotHere,
+    Here,
+    Both,
+}
+
 /// Two peers' common work, seen from one of them.
 #[derive(Debug)]
 pub struct Session {
     name: String,
+    media: Media,
     random: ChaCha20Rng,
     is_opener: bool,
     code: Option<Code>,
@@ -132,6 +145,7 @@ impl Session {
         let is_opener = code.is_none();
         Self {
             name: config.name,
+            media: if config.media { Media::Here } else { Media::NotHere },
             random: ChaCha20Rng::from_seed(config.seed),
             is_opener,
             code,
@@ -220,6 +234,10 @@ impl Session {
                     self.break_off(Closed::NoPath, now);
                 }
             }
+            Phase::Connected { link, .. } => {
+                link.handle_timeout(now);
+                self.settle(Ok(()), now);
+            }
             Phase::Closing { until, closed } if now >= *until => {
                 let closed = closed.clone();
                 self.finish(closed);
@@ -260,6 +278,19 @@ impl Session {
         self.transfers.pause(transfer, paused, now);
     }
 
+    /// Tells the other side what connection 0 consists of now: a camera's or microphone's track was added to it, or
+    /// removed. What comes of it is an [`RtcAction`] at the right moment, so call it as often as something changes.
+    ///
+    /// Nothing happens before [`Event::CanCall`]. If it does not come about, [`Event::NotNegotiated`] says so.
+    ///
+    /// [`RtcAction`]: crate::rtc::RtcAction
+    pub fn renegotiate(&mut self, now: Time) {
+        if let (Phase::Connected { link, .. }, Media::Both) = (&mut self.phase, self.media) {
+            link.renegotiate(Wish::Offer);
+            self.settle(Ok(()), now);
+        }
+    }
+
     // ---- what to do next ----
 
     /// The next thing to do; [`Output::Wait`] when there is nothing.
@@ -283,7 +314,9 @@ impl Session {
             Phase::Linked(linking) => {
                 Some(linking.away.map_or(linking.deadline, |at| linking.deadline.min(at + AWAY)))
             }
-            Phase::Connected { liveness, .. } => Some(liveness.timeout()),
+            Phase::Connected { link, liveness } => {
+                link.timeout().into_iter().chain([liveness.timeout()]).min()
+            }
             Phase::Closing { until, .. } => Some(*until),
             Phase::Closed => return None,
         };

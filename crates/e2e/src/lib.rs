@@ -26,7 +26,7 @@ mod tree;
 mod usage;
 mod walk;
 
-pub use browser::{Browser, Kind, Options, Scheme, Seat};
+pub use browser::{Browser, FAKE_DEVICES, Kind, Options, Scheme, Seat};
 pub use files::{LARGE, ODD_NAME, Sample, random_file, sparse_file};
 pub use joined::Joined;
 pub use lab::{Host, Lab};

@@ -145,6 +145,8 @@ impl Transport {
                 self.tell(lane, |handle| handle.add_candidate(candidate.0));
             }
             RtcAction::Restart { lane } => self.tell(lane, Handle::restart),
+            // Of a call, which a terminal never begins: it says that it takes no media.
+            RtcAction::Offer { .. } | RtcAction::Rollback { .. } => {}
             RtcAction::Close { lane } => self.close(lane),
         }
     }

@@ -62,6 +62,8 @@ pub struct World {
     pub server_delay: Duration,
     /// Changes a message between the peers; for what a hostile peer would send.
     pub mangle: Option<fn(&mut ChaCha20Rng, Channel, &mut Vec<u8>)>,
+    /// Whether peers that are added can take a call.
+    pub media: bool,
     now: Time,
     number: u64,
     order: BinaryHeap<Reverse<(Time, u64)>>,
@@ -78,6 +80,7 @@ impl World {
             link,
             server_delay: Duration::from_millis(5),
             mangle: None,
+            media: true,
             now: Time::from_origin(Duration::from_secs(100)),
             number: 0,
             order: BinaryHeap::new(),
@@ -109,10 +112,16 @@ impl World {
         self.add(Session::join(config, code, self.now))
     }
 
+    /// Adds a camera to a peer's connection, or removes it.
+    pub fn send_media(&mut self, id: Id, sends: bool) {
+        self.peers[id].sends_media = sends;
+        self.with(id, |session, now| session.renegotiate(now));
+    }
+
     fn config(&mut self, name: &str) -> Config {
         let mut seed = [0; 32];
         self.random.fill_bytes(&mut seed);
-        Config { name: name.to_owned(), seed }
+        Config { name: name.to_owned(), seed, media: self.media }
     }
 
     fn add(&mut self, session: Session) -> Id {
@@ -304,7 +313,8 @@ impl World {
     /// A made-up WebRTC: descriptions carry a fingerprint, and once both sides have both, channels open.
     fn act(&mut self, id: Id, action: RtcAction) {
         let lane = LaneId::FIRST;
-        let sdp = |id: Id| format!("v=0\r\na=fingerprint:sha-256 {id:02X}\r\n");
+        let media = if self.peers[id].sends_media { "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n" } else { "" };
+        let sdp = |id: Id| format!("v=0\r\na=fingerprint:sha-256 {id:02X}\r\n{media}");
         match action {
             RtcAction::Open { offerer, .. } => {
                 self.peers[id].rtc = peer::Rtc { open: true, ..Default::default() };
@@ -316,7 +326,7 @@ impl World {
                     );
                 }
             }
-            RtcAction::Restart { .. } => {
+            RtcAction::Offer { .. } | RtcAction::Restart { .. } => {
                 let description = Description { kind: SdpKind::Offer, sdp: sdp(id) };
                 self.at(
                     Duration::from_millis(1),
@@ -325,6 +335,7 @@ impl World {
             }
             RtcAction::SetRemote { description, .. } => {
                 if description.kind == SdpKind::Offer {
+                    self.peers[id].sees_media = description.sdp.contains("m=video");
                     let description = Description { kind: SdpKind::Answer, sdp: sdp(id) };
                     self.at(
                         Duration::from_millis(1),
@@ -339,7 +350,7 @@ impl World {
                 self.peers[id].rtc.described = true;
                 self.open_channels();
             }
-            RtcAction::AddCandidate { .. } => {}
+            RtcAction::AddCandidate { .. } | RtcAction::Rollback { .. } => {}
             RtcAction::Close { .. } => {
                 if let Some(other) = self.other(id) {
                     let state = RtcEvent::State { lane, state: LaneState::Closed };

@@ -23,6 +23,10 @@ pub struct Peer {
     pub blocks: Blocks,
     /// The most bytes that were under way at once.
     pub peak: usize,
+    /// Whether its connection sends a camera.
+    pub sends_media: bool,
+    /// Whether the other side's last offer told of a camera.
+    pub sees_media: bool,
     pub(crate) dead: bool,
     pub(crate) wake: Option<Time>,
     pub(crate) rtc: Rtc,
@@ -44,6 +48,8 @@ impl Peer {
             disk: Disk::default(),
             blocks: Blocks::default(),
             peak: 0,
+            sends_media: false,
+            sees_media: false,
             dead: false,
             wake: None,
             rtc: Rtc::default(),

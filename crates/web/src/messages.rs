@@ -33,6 +33,8 @@ pub(crate) enum ToWorker {
     Pause { transfer: u32, paused: bool },
     /// Says goodbye.
     Close,
+    /// What the first connection consists of has changed.
+    Renegotiate,
     /// An offer or answer was set locally.
     Description { lane: u8, offer: bool, sdp: String },
     /// A candidate was gathered.
@@ -43,10 +45,20 @@ pub(crate) enum ToWorker {
     Limit { lane: u8, max_message: u32 },
     /// A channel that stayed with the page is open in both directions.
     ChannelOpen { lane: u8, channel: u16 },
+    /// A description could not be made or applied.
+    NotDescribed { lane: u8, step: Step },
     /// The connection's state changed.
     Lane { lane: u8, state: Lane },
     /// So many bytes have left this channel, which stayed with the page, since it was opened.
     Left { lane: u8, channel: u16, bytes: f64 },
+}
+
+/// The core's `Step`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Step {
+    MakeOffer,
+    Answer,
+    ApplyAnswer,
 }
 
 /// A connection's state.
@@ -77,8 +89,12 @@ pub(crate) enum ToPage {
     SetRemote { lane: u8, offer: bool, sdp: String },
     /// Add a candidate.
     AddCandidate { lane: u8, candidate: String },
+    /// Make an offer of what the connection consists of.
+    Describe { lane: u8 },
     /// Make an offer with fresh ICE credentials.
     Restart { lane: u8 },
+    /// Take back an offer.
+    Rollback { lane: u8 },
     /// Forget a connection.
     LaneClose { lane: u8 },
     /// The room's code.
@@ -95,6 +111,10 @@ pub(crate) enum ToPage {
     Sas { words: String },
     /// Both channels are open.
     Connected,
+    /// The other side can take a call.
+    CanCall,
+    /// What was changed about the connection did not come about.
+    NotNegotiated(NotNegotiated),
     /// Silence.
     PathLost,
     /// Heard again.
@@ -168,6 +188,14 @@ pub(crate) struct Progress {
     pub(crate) files: u32,
     pub(crate) bytes_per_s: f64,
     pub(crate) eta_s: Option<f64>,
+}
+
+/// The core's `NotNegotiated`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum NotNegotiated {
+    Refused,
+    Unanswered,
+    Failed,
 }
 
 /// How a session ended; the core's `Closed` without what only a program wants.

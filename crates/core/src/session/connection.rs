@@ -1,15 +1,17 @@
 //! A session's connection: arranged through the link, watched by its liveness, carrying messages.
-use super::{Linking, Phase, Session};
+use super::{Linking, Media, Phase, Session};
 use crate::{
-    link::{Link, LinkOutput},
+    link::{Carrier, Link, LinkOutput},
     liveness::{Liveness, Pulse},
     output::*,
+    renegotiation::Wish,
     room::Room,
-    rtc::{Channel, LaneId, LaneState, RtcAction, RtcEvent},
+    rtc::{Channel, LaneId, LaneState, RtcEvent},
     time::Time,
-    transfer::Broken,
+    transfer::{Broken, Transfers},
     wire::{
-        control::{Control, Ping, Pong},
+        control::{Control, Negotiate, Ping, Pong},
+        meeting::Sealed,
         signal::Presence,
     },
 };
@@ -25,7 +27,8 @@ impl Session {
     pub fn handle_rtc(&mut self, event: RtcEvent, now: Time) {
         match event {
             RtcEvent::Description { lane, description } => {
-                let result = self.link().map_or(Ok(()), |link| link.describe(lane, description));
+                let _ = lane; // there is one so far
+                let result = self.link().map_or(Ok(()), |link| link.describe(description, now));
                 self.settle(result, now);
             }
             RtcEvent::Candidate { lane, candidate } => {
@@ -36,6 +39,12 @@ impl Session {
             }
             RtcEvent::ChannelOpen { lane, channel, max_message } => {
                 self.channel_open(lane, channel, max_message, now);
+            }
+            RtcEvent::Failed { lane: _, step } => {
+                if let Some(link) = self.link() {
+                    link.failed(step);
+                }
+                self.settle(Ok(()), now);
             }
             RtcEvent::State { lane: _, state } => {
                 if let Phase::Connected { liveness, .. } = &mut self.phase {
@@ -53,8 +62,9 @@ impl Session {
     /// One whole message came on a lane. `Output::Place` refers to its bytes: poll before dropping it.
     pub fn handle_message(&mut self, lane: LaneId, channel: Channel, message: &[u8], now: Time) {
         match &mut self.phase {
-            Phase::Connected { liveness, .. } => {
+            Phase::Connected { link, liveness } => {
                 if liveness.heard(now) {
+                    link.carry_by(Carrier::Control);
                     self.outputs.push_back(Output::Event(Event::PathBack));
                 }
             }
@@ -82,9 +92,29 @@ impl Session {
         match frame {
             Some(Control::Ping(_)) => self.transfers.outbox.control(Pong {}),
             Some(Control::Bye(_)) => self.handle_bye(now),
-            Some(frame) => self.transfers.handle_control(frame, now)?,
+            Some(Control::Negotiate(frame)) => self.handle_negotiate(frame, now)?,
+            Some(frame) => {
+                if matches!(&frame, Control::Hello(hello) if hello.media == Some(true))
+                    && self.media == Media::Here
+                {
+                    self.media = Media::Both;
+                    self.outputs.push_back(Output::Event(Event::CanCall));
+                }
+                self.transfers.handle_control(frame, now)?;
+            }
             None => {}
         }
+        Ok(())
+    }
+
+    /// No server can have touched it: whoever sends something wrong here is the other side.
+    fn handle_negotiate(&mut self, frame: Negotiate, now: Time) -> Result<(), Broken> {
+        let sealed = Sealed { number: frame.number, bytes: frame.bytes };
+        let result = self.link().map_or(Ok(()), |link| link.handle_sealed(&sealed, Carrier::Control));
+        if result == Err(Closed::Tampered) {
+            return Err(Broken("a sealed message does not open".into()));
+        }
+        self.settle(result, now);
         Ok(())
     }
 
@@ -106,7 +136,7 @@ impl Session {
     pub(super) fn settle(&mut self, result: Result<(), Closed>, now: Time) {
         match &mut self.phase {
             Phase::Linked(Linking { link, .. }) | Phase::Connected { link, .. } => {
-                Self::settle_link(link, &mut self.room, &mut self.outputs);
+                Self::settle_link(link, &mut self.room, &mut self.transfers, &mut self.outputs);
             }
             _ => {}
         }
@@ -121,10 +151,16 @@ impl Session {
         }
     }
 
-    pub(super) fn settle_link(link: &mut Link, room: &mut Room, outputs: &mut VecDeque<Output>) {
+    pub(super) fn settle_link(
+        link: &mut Link,
+        room: &mut Room,
+        transfers: &mut Transfers,
+        outputs: &mut VecDeque<Output>,
+    ) {
         for output in std::mem::take(&mut link.outputs) {
             match output {
                 LinkOutput::Post(body) => room.post(link.peer, body),
+                LinkOutput::Control(frame) => transfers.outbox.control(frame),
                 LinkOutput::Rtc(action) => outputs.push_back(Output::Rtc(action)),
                 LinkOutput::Event(event) => outputs.push_back(Output::Event(event)),
             }
@@ -149,26 +185,31 @@ impl Session {
         if !matches!(&self.phase, Phase::Linked(linking) if is_ready(linking)) {
             return;
         }
-        let Phase::Linked(linking) = std::mem::replace(&mut self.phase, Phase::Closed) else { return };
+        let Phase::Linked(mut linking) = std::mem::replace(&mut self.phase, Phase::Closed) else { return };
+        linking.link.carry_by(Carrier::Control);
         let presence = if linking.away.is_some() { Presence::Away } else { Presence::Here };
         self.phase = Phase::Connected { link: linking.link, liveness: Liveness::new(presence, now) };
         self.room.be_patient();
         self.outputs.push_back(Output::Event(Event::Connected));
-        self.transfers.handle_connected(now);
+        self.transfers.handle_connected(self.media != Media::NotHere, now);
         for message in linking.early {
             self.handle_message(LaneId::FIRST, Channel::Control, &message, now);
         }
     }
 
     pub(super) fn pulse(&mut self, now: Time) {
-        while let Phase::Connected { liveness, .. } = &mut self.phase {
+        while let Phase::Connected { link, liveness } = &mut self.phase {
             match liveness.poll(now) {
                 None => break,
                 Some(Pulse::Ping) => self.transfers.outbox.control(Ping {}),
-                Some(Pulse::Lost) => self.outputs.push_back(Output::Event(Event::PathLost)),
+                Some(Pulse::Lost) => {
+                    link.carry_by(Carrier::Room);
+                    self.outputs.push_back(Output::Event(Event::PathLost));
+                }
                 // One side only, or two offers would cross.
                 Some(Pulse::Restart) if self.is_opener => {
-                    self.outputs.push_back(Output::Rtc(RtcAction::Restart { lane: LaneId::FIRST }));
+                    link.renegotiate(Wish::Restart);
+                    self.settle(Ok(()), now);
                 }
                 Some(Pulse::Restart) => {}
                 Some(Pulse::Gone) => self.break_off(Closed::PeerGone, now),

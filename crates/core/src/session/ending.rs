@@ -59,7 +59,7 @@ impl Session {
             else {
                 return;
             };
-            Self::settle_link(link, &mut self.room, &mut self.outputs);
+            Self::settle_link(link, &mut self.room, &mut self.transfers, &mut self.outputs);
             // The room may be lost: the goodbye also takes the other way.
             self.transfers.outbox.control(Bye {});
         }

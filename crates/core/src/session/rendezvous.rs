@@ -5,10 +5,10 @@
 //!                            └── silence, garbage ─> put out   └─wrong tag─> counted, put out; the third: Burnt
 //! joiner   Room ──Joined──> Pake ──PakeOpener──> Confirmation ──right tag──> Linked
 //! ```
-use super::{Arrival, GUESSES, Joining, Linking, MEETING, Phase, Session};
+use super::{Arrival, GUESSES, Joining, Linking, MEETING, Media, Phase, Session};
 use crate::{
     code::Code,
-    link::Link,
+    link::{Carrier, Link},
     meeting::{self, Clear, Started},
     output::{Closed, Event, Output},
     room::RoomEvent,
@@ -123,7 +123,7 @@ impl Session {
             },
             Phase::Linked(Linking { link, .. }) | Phase::Connected { link, .. } if from == link.peer => {
                 let result = match message {
-                    Ok(Some(Meeting::Sealed(sealed))) => link.handle_sealed(&sealed),
+                    Ok(Some(Meeting::Sealed(sealed))) => link.handle_sealed(&sealed, Carrier::Room),
                     Ok(_) => Ok(()), // late parts of the meeting, repeated
                     // Who has the key speaks the protocol: somebody in between does not.
                     Err(_) => Err(Closed::Tampered),
@@ -156,7 +156,8 @@ impl Session {
                     self.room.post(peer, Meeting::from(OpenerConfirm { tag }).encode());
                     let mut nonce = [0; 32];
                     self.random.fill_bytes(&mut nonce);
-                    let mut link = Box::new(Link::new(peer, true, keys, nonce, &self.name, self.ice.clone()));
+                    let (takes_media, ice) = (self.media != Media::NotHere, self.ice.clone());
+                    let mut link = Box::new(Link::new(peer, true, keys, nonce, &self.name, takes_media, ice));
                     link.greet();
                     self.linked(link, now);
                 } else {
@@ -186,10 +187,11 @@ impl Session {
                 let mut nonce = [0; 32];
                 self.random.fill_bytes(&mut nonce);
                 let keys = confirming.keys();
-                let mut link = Box::new(Link::new(0, false, keys, nonce, &self.name, self.ice.clone()));
+                let (takes_media, ice) = (self.media != Media::NotHere, self.ice.clone());
+                let mut link = Box::new(Link::new(0, false, keys, nonce, &self.name, takes_media, ice));
                 self.room.post(0, Meeting::from(JoinerConfirm { tag: confirming.joiner_tag() }).encode());
                 link.greet();
-                Self::settle_link(&mut link, &mut self.room, &mut self.outputs);
+                Self::settle_link(&mut link, &mut self.room, &mut self.transfers, &mut self.outputs);
                 *stage = Joining::Confirmation { confirming, link };
             }
             (Joining::Confirmation { confirming, link }, Meeting::OpenerConfirm(theirs)) => {

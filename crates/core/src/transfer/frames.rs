@@ -28,7 +28,8 @@ impl Transfers {
             Control::Done(f) => self.done(f.transfer)?,
             Control::Hello(hello) => self.lanes.handle_hello(hello.max_frame),
             Control::Report(_) => {} // for a sender that throttles itself
-            Control::Ping(_) | Control::Pong(_) | Control::Bye(_) => {}
+            // Of the session, which has seen to them.
+            Control::Ping(_) | Control::Pong(_) | Control::Bye(_) | Control::Negotiate(_) => {}
         }
         self.tidy(now);
         self.outbox.is_read()

@@ -12,9 +12,10 @@ use crate::{
 
 impl Transfers {
     /// The control channel is open: what was offered before goes out.
-    pub(crate) fn handle_connected(&mut self, now: Time) {
+    pub(crate) fn handle_connected(&mut self, media: bool, now: Time) {
         self.connected = true;
-        let hello = control::Hello { max_frame: data::MAX_FRAME_LEN as u32, lanes: 1 };
+        let (max_frame, media) = (data::MAX_FRAME_LEN as u32, media.then_some(true));
+        let hello = control::Hello { max_frame, lanes: 1, media };
         self.outbox.control(hello);
         for (id, text) in self.texts.clone() {
             self.offer_text(id, text);

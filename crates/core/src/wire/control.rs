@@ -32,6 +32,9 @@ pub struct Hello {
     /// Lanes that this side can serve, 1 to 16.
     #[n(1)]
     pub lanes: u8,
+    /// Whether offers with media sections, a camera's and a microphone's, are answered.
+    #[n(2)]
+    pub media: Option<bool>,
 }
 
 /// Begins an offer; its entries follow in pages. A text comes whole and without pages.
@@ -327,6 +330,18 @@ pub struct Pong {}
 #[cbor(map)]
 pub struct Bye {}
 
+/// A negotiation frame about connection 0, sealed and numbered as those that go through the room.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Negotiate {
+    /// Counts the sender's sealed messages from 0, those through the room among them.
+    #[n(0)]
+    pub number: u64,
+    /// Ciphertext and tag.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub bytes: Vec<u8>,
+}
+
 frames! {
     /// What peers say on the control channel.
     pub enum Control {
@@ -366,6 +381,8 @@ frames! {
         0x11 => Pong,
         /// Either: the end of the session.
         0x12 => Bye,
+        /// Either: about this connection itself, what else goes through the room.
+        0x14 => Negotiate,
     }
 }
 
@@ -408,7 +425,11 @@ mod tests {
     #[test]
     fn golden_bytes() {
         let both = |value: Control, golden: &str| check(value, golden, Control::encode, Control::decode);
-        both(Hello { max_frame: 65536, lanes: 1 }.into(), "01 a2 00 1a00010000 01 01");
+        both(Hello { max_frame: 65536, lanes: 1, media: None }.into(), "01 a2 00 1a00010000 01 01");
+        both(
+            Hello { max_frame: 65536, lanes: 1, media: Some(true) }.into(),
+            "01 a3 00 1a00010000 01 01 02 f5",
+        );
         both(Offer { transfer: 2, entries: 3, text: None }.into(), "02 a2 00 02 01 03");
         both(
             Offer { transfer: 2, entries: 0, text: Some("hi".into()) }.into(),
@@ -448,6 +469,7 @@ mod tests {
         both(Ping {}.into(), "10 a0");
         both(Pong {}.into(), "11 a0");
         both(Bye {}.into(), "12 a0");
+        both(Negotiate { number: 3, bytes: vec![9] }.into(), "14 a2 00 03 01 41 09");
     }
 
     #[test]

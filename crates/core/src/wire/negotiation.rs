@@ -1,6 +1,5 @@
 //! Between two peers, sealed: who they are, and how their connections come about.
 use super::frames;
-use crate::rtc::{LaneId, SdpKind};
 use minicbor::{Decode, Encode};
 
 /// The joiner's first sealed message.
@@ -52,6 +51,9 @@ pub struct Offer {
     /// The session description (RFC 8866).
     #[n(1)]
     pub sdp: String,
+    /// How many offers this side has made before on this connection; absent in the first.
+    #[n(2)]
+    pub round: Option<u32>,
 }
 
 /// An answer.
@@ -64,6 +66,24 @@ pub struct Answer {
     /// The session description (RFC 8866).
     #[n(1)]
     pub sdp: String,
+    /// Which offer this is for; absent for the first.
+    #[n(2)]
+    pub round: Option<u32>,
+}
+
+/// An offer is not answered: the connection stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Refusal {
+    /// Which connection.
+    #[n(0)]
+    pub lane: u8,
+    /// Which offer; absent for the first.
+    #[n(1)]
+    pub round: Option<u32>,
+    /// In words, for a person.
+    #[n(2)]
+    pub message: String,
 }
 
 /// An ICE candidate.
@@ -128,17 +148,8 @@ frames! {
         0x26 => Abort,
         /// The opener's nonce.
         0x27 => Nonce,
-    }
-}
-
-impl Negotiation {
-    /// The frame for a description.
-    pub fn description(lane: LaneId, description: crate::rtc::Description) -> Self {
-        let (lane, sdp) = (lane.0, description.sdp);
-        match description.kind {
-            SdpKind::Offer => Offer { lane, sdp }.into(),
-            SdpKind::Answer => Answer { lane, sdp }.into(),
-        }
+        /// In place of an answer.
+        0x29 => Refusal,
     }
 }
 
@@ -159,8 +170,13 @@ mod tests {
         both(OpenerHello { name: "c".into() }.into(), "21 a1 00 61 63");
         both(Nonce { nonce: [1; 32] }.into(), &format!("27 a1 00 5820 {ones}"));
         both(Reveal { nonce: [1; 32] }.into(), &format!("22 a1 00 5820 {ones}"));
-        both(Offer { lane: 0, sdp: "v=0".into() }.into(), "23 a2 00 00 01 63 763d30");
-        both(Answer { lane: 1, sdp: "v=0".into() }.into(), "24 a2 00 01 01 63 763d30");
+        both(Offer { lane: 0, sdp: "v=0".into(), round: None }.into(), "23 a2 00 00 01 63 763d30");
+        both(Offer { lane: 0, sdp: "v=0".into(), round: Some(2) }.into(), "23 a3 00 00 01 63 763d30 02 02");
+        both(Answer { lane: 1, sdp: "v=0".into(), round: None }.into(), "24 a2 00 01 01 63 763d30");
+        both(
+            Refusal { lane: 0, round: Some(1), message: "no".into() }.into(),
+            "29 a3 00 00 01 01 02 62 6e6f",
+        );
         both(Candidate { lane: 0, candidate: "c".into() }.into(), "25 a2 00 00 01 61 63");
         both(Abort { message: "no".into() }.into(), "26 a1 00 62 6e6f");
     }

@@ -33,6 +33,8 @@ pub enum Kind {
 pub struct Options {
     /// Further arguments for Chromium.
     pub chromium: &'static [&'static str],
+    /// Further preferences for Firefox.
+    pub firefox: &'static [(&'static str, bool)],
     /// What the person reads, best first: `navigator.languages`.
     pub languages: &'static str,
     /// Whether pages may have a service worker.
@@ -41,7 +43,8 @@ pub struct Options {
 
 impl Options {
     /// What most tests start it with.
-    pub const DEFAULT: Self = Self { chromium: &[], languages: "en-US,en", service_worker: true };
+    pub const DEFAULT: Self =
+        Self { chromium: &[], firefox: &[], languages: "en-US,en", service_worker: true };
 }
 
 impl Default for Options {
@@ -49,6 +52,13 @@ impl Default for Options {
         Self::DEFAULT
     }
 }
+
+/// Cameras and microphones that are made up, and allowed without a question.
+pub const FAKE_DEVICES: Options = Options {
+    chromium: &["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
+    firefox: &[("media.navigator.streams.fake", true), ("media.navigator.permission.disabled", true)],
+    ..Options::DEFAULT
+};
 
 /// Where a browser runs: on a host of a lab.
 #[derive(Clone, Copy, Debug)]
@@ -219,7 +229,7 @@ fn chromium(
 
 fn firefox(downloads: &PathBuf, options: Options, seat: Option<Seat<'_>>) -> (Command, Map<String, Value>) {
     let secure = seat.and_then(|seat| seat.secure.strip_prefix("http://")?.split(':').next());
-    let capabilities = json!({
+    let mut capabilities = json!({
         "browserName": "firefox",
         "moz:firefoxOptions": {
             "args": ["-headless"],
@@ -239,6 +249,9 @@ fn firefox(downloads: &PathBuf, options: Options, seat: Option<Seat<'_>>) -> (Co
             },
         },
     });
+    for (name, value) in options.firefox {
+        capabilities["moz:firefoxOptions"]["prefs"][*name] = (*value).into();
+    }
     let mut command = tool("geckodriver", "GECKODRIVER");
     command.args(["--port", "0", "--websocket-port", "0", "--allow-system-access"]);
     if let Some(seat) = seat {

@@ -1,5 +1,5 @@
 //! The page's state.
-use super::{bridge::Bridge, capability, choose::Chosen, document, download, rtc::Path, window};
+use super::{bridge::Bridge, call::Call, capability, choose::Chosen, document, download, rtc::Path, window};
 use crate::{
     messages::{Offer, Progress},
     strings,
@@ -125,6 +125,8 @@ pub(super) struct App {
     /// A sentence beside the matter in hand: a wrong guess, a code that is none.
     pub(super) notice: RwSignal<Option<String>>,
     pub(super) saving: RwSignal<Saving>,
+    /// Camera and microphone beside the transfer.
+    pub(super) call: Call,
     /// Whether the person chose where the files of this transfer go.
     pub(super) into_chosen: RwSignal<bool>,
     /// A finished Blob and its name.
@@ -171,6 +173,7 @@ impl App {
             trouble: RwSignal::new(trouble),
             notice: RwSignal::new(None),
             saving: RwSignal::new(Saving::Unknown),
+            call: Call::new(),
             into_chosen: RwSignal::new(false),
             saved: RwSignal::new_local(None),
             bridge: StoredValue::new_local(None),

@@ -80,7 +80,16 @@ impl Bridge {
             });
         };
         // Each worker is heard by a closure of its own, so that an old one cannot speak for a new session.
-        let rtc = Rtc::new(worker.clone());
+        let rtc = {
+            let (bridge, own) = (Rc::downgrade(self), worker.clone());
+            let settled = move |lane: u8, pc: &web_sys::RtcPeerConnection| {
+                let current = bridge.upgrade().is_some_and(|bridge| bridge.is_current(&own));
+                if current && lane == 0 {
+                    app.call_settled(pc);
+                }
+            };
+            Rtc::new(worker.clone(), settled)
+        };
         let heard = {
             let (bridge, worker, rtc) = (Rc::downgrade(self), worker.clone(), rtc.clone());
             Closure::<dyn FnMut(_)>::new(move |event: MessageEvent| match messages::parse(event.data()) {

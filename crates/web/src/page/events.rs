@@ -34,6 +34,8 @@ impl App {
                 self.connected.set(true);
                 self.look_at_path();
             }
+            ToPage::CanCall => self.call.allow(),
+            ToPage::NotNegotiated(why) => self.call_failed(why),
             ToPage::PathLost => self.lost.set(true),
             ToPage::PathBack => {
                 self.lost.set(false);
@@ -141,6 +143,7 @@ impl App {
 
     fn closed(self, ended: &Ended) {
         self.connected.set(false);
+        self.call.end();
         match self.stage.get_untracked() {
             // Nothing is missing then.
             Stage::Done | Stage::Failed | Stage::Landing | Stage::Invited => {}

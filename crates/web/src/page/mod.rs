@@ -11,6 +11,7 @@
 mod app;
 mod awake;
 mod bridge;
+mod call;
 mod capability;
 mod choose;
 mod clipboard;

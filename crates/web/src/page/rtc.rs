@@ -8,17 +8,19 @@ mod path;
 use super::held::Held;
 use crate::{
     browser,
-    messages::{self, Ice, Lane as State, ToPage, ToWorker},
+    messages::{self, Ice, Lane as State, Step, ToPage, ToWorker},
 };
 use beeline_core::rtc::Channel;
+use futures_channel::mpsc;
+use futures_util::StreamExt;
 use js_sys::{Array, ArrayBuffer};
 pub(super) use path::Path;
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
-    Event, RtcConfiguration, RtcDataChannelInit, RtcIceCandidateInit, RtcIceServer, RtcOfferOptions,
-    RtcPeerConnection, RtcPeerConnectionIceEvent, RtcPeerConnectionState, RtcSdpType,
+    Event, RtcBundlePolicy, RtcConfiguration, RtcDataChannelInit, RtcIceCandidateInit, RtcIceServer,
+    RtcOfferOptions, RtcPeerConnection, RtcPeerConnectionIceEvent, RtcPeerConnectionState, RtcSdpType,
     RtcSessionDescriptionInit, Worker,
 };
 
@@ -31,7 +33,18 @@ pub(super) struct Rtc(Rc<Connections>);
 
 struct Connections {
     worker: Worker,
+    settled: Settled,
     lanes: RefCell<HashMap<u8, Rc<Lane>>>,
+}
+
+/// Told when descriptions of a connection were set or taken back.
+type Settled = Rc<dyn Fn(u8, &RtcPeerConnection)>;
+
+/// What changes a connection's descriptions. One after another: a browser would let them overlap.
+enum Operation {
+    Offer { restart: bool },
+    Apply { offer: bool, sdp: String },
+    Rollback,
 }
 
 type Handler = Closure<dyn FnMut(Event)>;
@@ -41,22 +54,33 @@ struct Lane {
     id: u8,
     pc: RtcPeerConnection,
     worker: Worker,
+    settled: Settled,
+    operations: mpsc::UnboundedSender<Operation>,
     held: RefCell<HashMap<u16, Rc<Held>>>,
     handlers: RefCell<Vec<Handler>>,
 }
 
 impl Rtc {
-    pub(super) fn new(worker: Worker) -> Self {
-        Self(Rc::new(Connections { worker, lanes: RefCell::default() }))
+    pub(super) fn new(worker: Worker, settled: impl Fn(u8, &RtcPeerConnection) + 'static) -> Self {
+        Self(Rc::new(Connections { worker, settled: Rc::new(settled), lanes: RefCell::default() }))
     }
 
     /// Does what the worker wants, if it is about connections.
     pub(super) fn acts(&self, message: &ToPage) -> bool {
         match message {
             ToPage::LaneOpen { lane, offerer, ice } => self.open(*lane, *offerer, ice),
-            ToPage::SetRemote { lane, offer, sdp } => self.with(*lane, |lane| lane.set_remote(*offer, sdp)),
+            ToPage::SetRemote { lane, offer, sdp } => {
+                let (offer, sdp) = (*offer, sdp.clone());
+                self.with(*lane, |lane| lane.perform(Operation::Apply { offer, sdp }));
+            }
             ToPage::AddCandidate { lane, candidate } => self.with(*lane, |lane| lane.add(candidate)),
-            ToPage::Restart { lane } => self.with(*lane, |lane| lane.describe(RtcSdpType::Offer, true)),
+            ToPage::Describe { lane } => {
+                self.with(*lane, |lane| lane.perform(Operation::Offer { restart: false }));
+            }
+            ToPage::Restart { lane } => {
+                self.with(*lane, |lane| lane.perform(Operation::Offer { restart: true }));
+            }
+            ToPage::Rollback { lane } => self.with(*lane, |lane| lane.perform(Operation::Rollback)),
             ToPage::LaneClose { lane } => {
                 self.0.lanes.borrow_mut().remove(lane);
             }
@@ -87,11 +111,11 @@ impl Rtc {
     }
 
     fn open(&self, id: u8, offerer: bool, ice: &[Ice]) {
-        match Lane::new(id, ice, self.0.worker.clone()) {
+        match Lane::new(id, ice, self.0.worker.clone(), self.0.settled.clone()) {
             Ok(lane) => {
                 self.0.lanes.borrow_mut().insert(id, lane.clone());
                 if offerer {
-                    lane.describe(RtcSdpType::Offer, false);
+                    lane.perform(Operation::Offer { restart: false });
                 }
             }
             Err(error) => {
@@ -103,12 +127,23 @@ impl Rtc {
 }
 
 impl Lane {
-    fn new(id: u8, ice: &[Ice], worker: Worker) -> Result<Rc<Self>, JsValue> {
+    fn new(id: u8, ice: &[Ice], worker: Worker, settled: Settled) -> Result<Rc<Self>, JsValue> {
         let servers: Array = ice.iter().map(ice_server).collect();
         let config = RtcConfiguration::new();
         config.set_ice_servers(&servers);
+        // A call's sections use the path that there is, also in an offer that does not know yet.
+        config.set_bundle_policy(RtcBundlePolicy::MaxBundle);
         let pc = RtcPeerConnection::new_with_configuration(&config)?;
-        let lane = Rc::new(Self { id, pc, worker, held: RefCell::default(), handlers: RefCell::default() });
+        let (operations, mut next) = mpsc::unbounded();
+        let (held, handlers) = Default::default();
+        let lane = Rc::new(Self { id, pc, worker, settled, operations, held, handlers });
+        let weak = Rc::downgrade(&lane);
+        spawn_local(async move {
+            while let Some(operation) = next.next().await {
+                let Some(lane) = weak.upgrade() else { break };
+                lane.carry_out(operation).await;
+            }
+        });
         lane.listen();
         lane.make(Channel::Control);
         lane.make(Channel::Data);
@@ -144,55 +179,71 @@ impl Lane {
         on(&self.pc, "connectionstatechange", |lane, _| lane.changed());
     }
 
-    /// Makes an offer or an answer, sets it and reports it.
-    fn describe(self: &Rc<Self>, kind: RtcSdpType, restart: bool) {
-        let lane = self.clone();
-        spawn_local(async move {
-            let described = async {
-                let options = RtcOfferOptions::new();
-                options.set_ice_restart(restart);
-                let made = match kind {
-                    RtcSdpType::Offer => lane.pc.create_offer_with_rtc_offer_options(&options),
-                    _ => lane.pc.create_answer(),
-                };
-                let made: RtcSessionDescriptionInit = JsFuture::from(made).await?.unchecked_into();
-                JsFuture::from(lane.pc.set_local_description(&made)).await?;
-                Ok::<_, JsValue>(made)
-            };
-            match described.await {
-                Ok(made) => {
-                    let sdp = browser::property(&made, "sdp").and_then(|sdp| sdp.as_string());
-                    let offer = kind == RtcSdpType::Offer;
-                    let sdp = sdp.unwrap_or_default();
-                    lane.report(&ToWorker::Description { lane: lane.id, offer, sdp });
-                    if !offer {
-                        lane.limit();
-                    }
+    /// Has something done once what was asked for before is done.
+    fn perform(&self, operation: Operation) {
+        let _ = self.operations.unbounded_send(operation); // the other end lives as long as the connection
+    }
+
+    async fn carry_out(&self, operation: Operation) {
+        let (step, result) = match operation {
+            Operation::Offer { restart } => {
+                (Step::MakeOffer, self.describe(RtcSdpType::Offer, restart).await)
+            }
+            Operation::Apply { offer: true, sdp } => (Step::Answer, self.answer(&sdp).await),
+            Operation::Apply { offer: false, sdp } => {
+                (Step::ApplyAnswer, self.set_remote(RtcSdpType::Answer, &sdp).await)
+            }
+            Operation::Rollback => {
+                let back = RtcSessionDescriptionInit::new(RtcSdpType::Rollback);
+                // Where there is nothing to take back, the browser says so, and all is well.
+                let _ = JsFuture::from(self.pc.set_local_description(&back)).await;
+                return (self.settled)(self.id, &self.pc);
+            }
+        };
+        match result {
+            Ok(()) => {
+                if step != Step::MakeOffer {
+                    self.limit();
                 }
-                Err(error) => lane.failed("describe", &error),
+                (self.settled)(self.id, &self.pc);
             }
-        });
+            Err(error) => {
+                leptos::logging::error!("{step:?}: {}", browser::said(&error));
+                self.report(&ToWorker::NotDescribed { lane: self.id, step });
+            }
+        }
     }
 
-    fn set_remote(self: &Rc<Self>, offer: bool, sdp: &str) {
-        let description =
-            RtcSessionDescriptionInit::new(if offer { RtcSdpType::Offer } else { RtcSdpType::Answer });
+    /// Makes an offer or an answer, sets it and reports it.
+    async fn describe(&self, kind: RtcSdpType, restart: bool) -> Result<(), JsValue> {
+        let options = RtcOfferOptions::new();
+        options.set_ice_restart(restart);
+        let made = match kind {
+            RtcSdpType::Offer => self.pc.create_offer_with_rtc_offer_options(&options),
+            _ => self.pc.create_answer(),
+        };
+        let made: RtcSessionDescriptionInit = JsFuture::from(made).await?.unchecked_into();
+        JsFuture::from(self.pc.set_local_description(&made)).await?;
+        let sdp = browser::property(&made, "sdp").and_then(|sdp| sdp.as_string()).unwrap_or_default();
+        self.report(&ToWorker::Description { lane: self.id, offer: kind == RtcSdpType::Offer, sdp });
+        Ok(())
+    }
+
+    async fn answer(&self, sdp: &str) -> Result<(), JsValue> {
+        self.set_remote(RtcSdpType::Offer, sdp).await?;
+        self.describe(RtcSdpType::Answer, false).await
+    }
+
+    async fn set_remote(&self, kind: RtcSdpType, sdp: &str) -> Result<(), JsValue> {
+        let description = RtcSessionDescriptionInit::new(kind);
         description.set_sdp(sdp);
-        let set = self.pc.set_remote_description(&description);
-        let lane = self.clone();
-        spawn_local(async move {
-            match JsFuture::from(set).await {
-                Ok(_) if offer => lane.describe(RtcSdpType::Answer, false),
-                Ok(_) => lane.limit(),
-                Err(error) => lane.failed("setRemoteDescription", &error),
-            }
-        });
+        JsFuture::from(self.pc.set_remote_description(&description)).await.map(drop)
     }
 
-    /// The browser queues it behind a description that is still being set.
+    /// The browser queues it behind a description that is still being set, and bundles all sections in the first.
     fn add(self: &Rc<Self>, candidate: &str) {
         let init = RtcIceCandidateInit::new(candidate);
-        init.set_sdp_m_line_index(Some(0)); // there is one media section
+        init.set_sdp_m_line_index(Some(0));
         let added = self.pc.add_ice_candidate_with_opt_rtc_ice_candidate_init(Some(&init));
         spawn_local(async move {
             if let Err(error) = JsFuture::from(added).await {
@@ -229,11 +280,6 @@ impl Lane {
 
     fn state(&self, state: State) {
         self.report(&ToWorker::Lane { lane: self.id, state });
-    }
-
-    fn failed(&self, what: &str, error: &JsValue) {
-        leptos::logging::error!("{what}: {}", browser::said(error));
-        self.state(State::Failed);
     }
 
     fn report(&self, message: &ToWorker) {

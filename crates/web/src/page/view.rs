@@ -1,7 +1,9 @@
 //! The frame around every state: header, the line, what the state shows, and what is said aloud.
 use super::{
     app::{App, Stage},
-    awake, capability, choose, document,
+    awake,
+    call::CallView,
+    capability, choose, document,
     done::{Done, Texts},
     failed::Failed,
     incoming::Incoming,
@@ -59,6 +61,7 @@ fn Page(app: App) -> impl IntoView {
         </header>
         <main data-state=move || stage.get().name()>
             <Line app />
+            <CallView app />
             {move || {
                 match stage.get() {
                     Stage::Landing => view! { <Landing app /> }.into_any(),

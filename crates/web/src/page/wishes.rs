@@ -171,6 +171,7 @@ impl App {
     /// Back to the beginning: the session is ended, and a new worker waits.
     pub(super) fn again(self) {
         forget_code();
+        self.call.end();
         self.tell(&ToWorker::Close, &JsValue::NULL);
         self.bridge().restart(self);
         self.chosen.set(Vec::new());

@@ -103,6 +103,7 @@ impl Driver {
                 self.act(|s, now| s.pause(TransferId(transfer), paused, now));
             }
             ToWorker::Close => self.act(Session::close),
+            ToWorker::Renegotiate => self.act(Session::renegotiate),
             ToWorker::Left { lane, channel, bytes } => self.left(lane, channel, bytes as u64),
             ToWorker::Description { lane, offer, sdp } => {
                 let kind = if offer { SdpKind::Offer } else { SdpKind::Answer };
@@ -115,6 +116,9 @@ impl Driver {
             ToWorker::Channel { lane, channel } => self.given(lane, channel, extra),
             ToWorker::Limit { lane, max_message } => self.limited(lane, max_message),
             ToWorker::ChannelOpen { lane, channel } => self.opened(lane, channel),
+            ToWorker::NotDescribed { lane, step } => {
+                self.rtc(RtcEvent::Failed { lane: LaneId(lane), step: tell::step(step) });
+            }
             ToWorker::Lane { lane, state } => {
                 let state = match state {
                     Lane::Connected => LaneState::Connected,
@@ -129,7 +133,7 @@ impl Driver {
 
     fn begin(&self, make: impl FnOnce(Config, Time) -> Session, name: String) {
         let mut machine = self.0.borrow_mut();
-        machine.session = Some(make(Config { name, seed: browser::random() }, now()));
+        machine.session = Some(make(Config { name, seed: browser::random(), media: true }, now()));
         self.pump(&mut machine, &[]);
     }
 

@@ -24,6 +24,8 @@ impl Driver {
             Event::Peer { name } => ToPage::Peer { name },
             Event::Sas(sas) => ToPage::Sas { words: sas.to_string() },
             Event::Connected => ToPage::Connected,
+            Event::CanCall => ToPage::CanCall,
+            Event::NotNegotiated(why) => ToPage::NotNegotiated(tell::not_negotiated(&why)),
             Event::PathLost => ToPage::PathLost,
             Event::PathBack => ToPage::PathBack,
             Event::Offered { transfer, manifest } => ToPage::Offered(tell::offer(transfer, &manifest)),

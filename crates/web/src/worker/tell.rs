@@ -1,12 +1,12 @@
 //! From the core's words to the page's messages.
 use crate::{
-    messages::{Ended, Entry, Failure, Ice, Offer, Progress, SHOWN, ToPage},
+    messages::{self, Ended, Entry, Failure, Ice, NotNegotiated, Offer, Progress, SHOWN, ToPage},
     sink,
 };
 use beeline_core::{
     manifest::{EntryKind, Manifest},
     output::{self, Closed, TransferFailure, TransferId},
-    rtc::{RtcAction, SdpKind},
+    rtc::{self, RtcAction, SdpKind},
 };
 
 /// What the page is to do with its connections.
@@ -28,8 +28,28 @@ pub(super) fn action(action: RtcAction) -> ToPage {
         RtcAction::AddCandidate { lane, candidate } => {
             ToPage::AddCandidate { lane: lane.0, candidate: candidate.0 }
         }
+        RtcAction::Offer { lane } => ToPage::Describe { lane: lane.0 },
         RtcAction::Restart { lane } => ToPage::Restart { lane: lane.0 },
+        RtcAction::Rollback { lane } => ToPage::Rollback { lane: lane.0 },
         RtcAction::Close { lane } => ToPage::LaneClose { lane: lane.0 },
+    }
+}
+
+/// What the page could not do with its connections.
+pub(super) fn step(step: messages::Step) -> rtc::Step {
+    match step {
+        messages::Step::MakeOffer => rtc::Step::MakeOffer,
+        messages::Step::Answer => rtc::Step::Answer,
+        messages::Step::ApplyAnswer => rtc::Step::ApplyAnswer,
+    }
+}
+
+/// Why a call did not come about.
+pub(super) fn not_negotiated(why: &output::NotNegotiated) -> NotNegotiated {
+    match why {
+        output::NotNegotiated::Refused(_) => NotNegotiated::Refused,
+        output::NotNegotiated::Unanswered => NotNegotiated::Unanswered,
+        output::NotNegotiated::Failed => NotNegotiated::Failed,
     }
 }
 

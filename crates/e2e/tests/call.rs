@@ -1,0 +1,180 @@
+//! A call beside the transfer: camera and microphone on the connection that carries the files.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use e2e::Kind::{Chromium, Firefox};
+use e2e::{Browser, FAKE_DEVICES, Kind, Options, Server, random_file};
+
+const LEN: u64 = 32 << 20;
+
+e2e::tests! {
+    two_chromiums_call_each_other_in_the_same_instant_while_a_file_passes: a_call(Chromium, Chromium);
+    chromium_and_firefox_call_each_other_in_the_same_instant_while_a_file_passes: a_call(Chromium, Firefox);
+    two_firefoxes_call_each_other_in_the_same_instant_while_a_file_passes: a_call(Firefox, Firefox);
+    a_refused_and_a_missing_device_are_said_in_words: refused();
+}
+
+/// From now on `pcs` holds every connection that the page makes.
+const RECORD: &str = "
+    const Real = window.RTCPeerConnection;
+    window.pcs = [];
+    window.RTCPeerConnection = function (...args) {
+        const pc = new Real(...args);
+        window.pcs.push(pc);
+        return pc;
+    };
+    window.RTCPeerConnection.prototype = Real.prototype;";
+
+/// Frames and bytes of sound that came on connection 0.
+const RECEIVED: &str = "(async () => {
+    let frames = 0, sound = 0;
+    (await window.pcs[0].getStats()).forEach(stat => {
+        if (stat.type !== 'inbound-rtp') return;
+        if (stat.kind === 'video') frames += stat.framesDecoded ?? 0;
+        if (stat.kind === 'audio') sound += stat.bytesReceived ?? 0;
+    });
+    return [frames, sound];
+})()";
+
+async fn received(page: &Browser) -> Result<(u64, u64)> {
+    Ok(serde_json::from_value(page.eval(RECEIVED, vec![]).await?)?)
+}
+
+/// Waits until more of both has come than was there.
+async fn sees_and_hears(page: &Browser) -> Result<()> {
+    let before = received(page).await?;
+    let start = std::time::Instant::now();
+    loop {
+        let now = received(page).await?;
+        if now.0 > before.0 + 5 && now.1 > before.1 + 1000 {
+            return Ok(());
+        }
+        ensure!(start.elapsed() < e2e::PATIENCE, "{:?}: {before:?} became {now:?}", page.kind);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn start(server: &Server, kind: Kind, options: Options) -> Result<Browser> {
+    let page = Browser::start_with(kind, options).await?;
+    page.open(&server.url).await?;
+    page.driver.execute(RECORD, vec![]).await?;
+    Ok(page)
+}
+
+/// Offers a file; both pages are connected then, and it is not accepted yet.
+async fn meet(sender: &Browser, receiver: &Browser, file: &std::path::Path) -> Result<()> {
+    let code = sender.send_files(&[file]).await?;
+    receiver.join(&code).await?;
+    receiver.until_state("incoming").await?;
+    for page in [sender, receiver] {
+        page.until("a call is offered", "document.querySelector('#call').checkVisibility()").await?;
+    }
+    Ok(())
+}
+
+/// Presses a button of the call, wherever the page has scrolled to: on a small window, what is to be decided about the
+/// files stays in sight above it.
+async fn press(page: &Browser, button: &str) -> Result<()> {
+    page.until(button, &format!("document.querySelector('{button}').checkVisibility()")).await?;
+    page.driver
+        .execute(format!("document.querySelector('{button}').scrollIntoView({{ block: 'center' }})"), vec![])
+        .await?;
+    page.click(button).await
+}
+
+async fn is(page: &Browser, camera: &str, microphone: &str) -> Result<()> {
+    let condition = format!(
+        "(call => call.dataset.camera === '{camera}' && call.dataset.microphone === '{microphone}')
+            (document.querySelector('#call'))"
+    );
+    page.until(&format!("camera {camera}, microphone {microphone}"), &condition).await
+}
+
+async fn preview(page: &Browser) -> Result<()> {
+    press(page, "#camera").await?;
+    is(page, "preview", "off").await?;
+    press(page, "#microphone").await?;
+    is(page, "preview", "preview").await?;
+    page.until("its own picture", "document.querySelector('#call-preview').videoWidth > 0").await?;
+    let senders: u64 = page.run("return window.pcs[0].getSenders().length").await?;
+    ensure!(senders == 0, "nothing is sent before it is wanted");
+    Ok(())
+}
+
+async fn a_call(from: Kind, to: Kind) -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("film.bin");
+    let digest = random_file(&file, LEN, 1)?;
+    let server = Server::start()?;
+    let (sender, receiver) =
+        tokio::try_join!(start(&server, from, FAKE_DEVICES), start(&server, to, FAKE_DEVICES))?;
+    meet(&sender, &receiver, &file).await?;
+    tokio::try_join!(preview(&sender), preview(&receiver))?;
+
+    receiver.accept().await?;
+    tokio::try_join!(press(&sender, "#call-send"), press(&receiver, "#call-send"))?;
+    tokio::try_join!(sees_and_hears(&sender), sees_and_hears(&receiver))?;
+    let (sent, arrived) = tokio::try_join!(sender.finish(), receiver.finish())?;
+    assert_eq!(sent.get("film.bin"), Some(&digest), "what the sender says");
+    assert_eq!(arrived, sent, "what the receiver says");
+    assert_eq!(
+        blake3::hash(&std::fs::read(receiver.downloaded("film.bin", LEN).await?)?).to_string(),
+        digest
+    );
+    tokio::try_join!(sees_and_hears(&sender), sees_and_hears(&receiver))?;
+    let sections: u64 = sender.run("return window.pcs[0].getTransceivers().length").await?;
+    assert_eq!(sections, 2, "both directions share a section of each kind");
+
+    press(&sender, "#microphone").await?;
+    is(&sender, "on", "muted").await?;
+    press(&sender, "#microphone").await?;
+    is(&sender, "on", "on").await?;
+    press(&sender, "#camera").await?;
+    receiver
+        .until("only sound comes", "(c => c.hears && !c.sees)(document.querySelector('#call').dataset)")
+        .await?;
+
+    press(&receiver, "#hang-up").await?;
+    for page in [&sender, &receiver] {
+        is(page, "off", "off").await?;
+        page.until("nothing comes", "(c => !c.hears && !c.sees)(document.querySelector('#call').dataset)")
+            .await?;
+    }
+    let notice = sender.text("#call-notice").await?;
+    ensure!(notice.contains("hung up"), "the sender is told: {notice:?}");
+
+    press(&receiver, "#camera").await?;
+    press(&receiver, "#call-send").await?;
+    sender.until("it can be called again", "document.querySelector('#call').dataset.sees").await?;
+    Ok(())
+}
+
+async fn refused() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("note.txt");
+    let digest = random_file(&file, 1000, 1)?;
+    let server = Server::start()?;
+    let denied = Options {
+        chromium: &["--use-fake-device-for-media-stream", "--deny-permission-prompts"],
+        ..Options::default()
+    };
+    let (sender, receiver) =
+        tokio::try_join!(start(&server, Firefox, Options::default()), start(&server, Chromium, denied))?;
+    meet(&sender, &receiver, &file).await?;
+
+    for (page, button, said) in [
+        (&sender, "#camera", "No camera was found."),
+        (&receiver, "#camera", "The camera was not allowed."),
+        (&receiver, "#microphone", "The microphone was not allowed."),
+    ] {
+        press(page, button).await?;
+        page.until(said, &format!("document.querySelector('#call-notice').textContent.includes('{said}')"))
+            .await?;
+        is(page, "off", "off").await?;
+    }
+
+    receiver.accept().await?;
+    assert_eq!(receiver.finish().await?.get("note.txt"), Some(&digest), "the transfer does not mind");
+    Ok(())
+}
