@@ -9,7 +9,9 @@
 //! to the next; nothing sleeps.
 mod disk;
 mod hub;
+pub mod lanes;
 mod link;
+pub mod net;
 mod peer;
 
 pub use disk::{Disk, files};

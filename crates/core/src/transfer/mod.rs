@@ -4,6 +4,7 @@
 //! the lanes' room.
 mod receiving;
 mod sending;
+pub mod throttle;
 
 use crate::{
     manifest::{MAX_MANIFEST_LEN, Manifest},
@@ -355,7 +356,7 @@ impl Transfers {
             if state.received - state.reported >= REPORT_EVERY {
                 state.reported = state.received;
                 let (bytes, clock, echo) = (state.received, stamp_of(now), state.echo);
-                self.outbox.control(control::Report { lane: lane.0, bytes, clock, echo });
+                self.outbox.control(control::Report { lane: lane.0, bytes, clock, echo, held: 0 });
             }
         }
         self.receive(transfer.0, |receiving, out| receiving.handle_runs(&runs, out))?;
@@ -581,7 +582,7 @@ fn words(message: &str) -> String {
 }
 
 /// The clock as it goes on the wire: 0.1 ms, modulo 2^32.
-fn stamp_of(now: Time) -> u32 {
+pub(crate) fn stamp_of(now: Time) -> u32 {
     (now.since_origin().as_micros() / 100) as u32
 }
 

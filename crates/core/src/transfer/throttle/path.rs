@@ -1,0 +1,100 @@
+//! What the reports tell of a path: smallest round trip, delay beyond the smallest, delivery rate.
+use crate::{time::Time, wire::control::Report};
+use std::time::Duration;
+
+/// The smallest of the last five to ten seconds: clocks drift, paths change.
+#[derive(Clone, Copy, Debug, Default)]
+struct Smallest {
+    current: Option<f64>,
+    previous: Option<f64>,
+    since: Time,
+}
+
+const BUCKET: Duration = Duration::from_secs(5);
+
+impl Smallest {
+    fn add(&mut self, value: f64, now: Time) {
+        if now.since(self.since) >= BUCKET {
+            self.previous = self.current.take();
+            self.since = now;
+        }
+        self.current = Some(self.current.map_or(value, |v| v.min(value)));
+    }
+
+    fn value(&self) -> Option<f64> {
+        [self.current, self.previous].into_iter().flatten().reduce(f64::min)
+    }
+}
+
+/// One report, understood.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sample {
+    /// Bytes that arrived since the report before.
+    pub(super) bytes: u64,
+    /// From the sender's clock to the receiver's, beyond an unknown constant; seconds.
+    pub(super) delay: f64,
+    /// The receiver's clock, seconds since the first report.
+    pub(super) clock: f64,
+}
+
+/// Times are in seconds, amounts in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PathModel {
+    /// The first report's clock and delay: the clocks of the two sides have different origins.
+    origin: Option<(u32, u32)>,
+    delay: Smallest,
+    rtt: Smallest,
+    /// When the delay was last about the smallest.
+    fresh: Time,
+    pub(super) received: u64,
+}
+
+/// Delays this near to the smallest are the smallest.
+const SAME: f64 = 0.001;
+
+impl PathModel {
+    /// `stamp` is the sender's clock now, as on the wire. None for a report that says nothing new.
+    pub(super) fn report(&mut self, report: &Report, stamp: u32, now: Time) -> Option<Sample> {
+        let bytes = report.bytes.checked_sub(self.received).filter(|new| *new > 0)?;
+        let first = self.origin.is_none();
+        let delay = report.clock.wrapping_sub(report.echo);
+        let (clock0, delay0) = *self.origin.get_or_insert((report.clock, delay));
+        if first {
+            (self.delay.since, self.rtt.since, self.fresh) = (now, now, now);
+        }
+        self.received = report.bytes;
+        let delay = seconds(delay.wrapping_sub(delay0));
+        let clock = f64::from(report.clock.wrapping_sub(clock0)) / 10_000.0;
+        let rtt = seconds(stamp.wrapping_sub(report.echo).wrapping_sub(report.held)).max(0.0001);
+        self.delay.add(delay, now);
+        self.rtt.add(rtt, now);
+        if delay <= self.base() + SAME {
+            self.fresh = now;
+        }
+        Some(Sample { bytes, delay, clock })
+    }
+
+    fn base(&self) -> f64 {
+        self.delay.value().unwrap_or(0.0)
+    }
+
+    /// How much longer a delay is than the smallest.
+    pub(super) fn beyond(&self, delay: f64) -> f64 {
+        (delay - self.base()).max(0.0)
+    }
+
+    /// The smallest round trip.
+    pub(super) fn rtt(&self) -> Option<f64> {
+        self.rtt.value()
+    }
+
+    /// How long ago the delay was about the smallest.
+    pub(super) fn age(&self, now: Time) -> Duration {
+        now.since(self.fresh)
+    }
+}
+
+/// A difference of two clocks, which may be negative.
+fn seconds(difference: u32) -> f64 {
+    f64::from(difference as i32) / 10_000.0
+}
