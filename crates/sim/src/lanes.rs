@@ -132,11 +132,14 @@ impl Lanes {
 
     /// A program at an end sees something, in order, when its CPU has time for it.
     fn plan_late(&mut self, end: usize, lane: usize, what: What) {
-        let uniform = (f64::from(self.random.next_u32()) + 1.0) / 4_294_967_296.0;
-        let late = self.busy.mul_f64((-uniform.ln()).min(3.0));
-        let at = (self.net.now() + late).max(self.latest[end]);
+        let at = (self.net.now() + self.late()).max(self.latest[end]);
         self.latest[end] = at;
         self.plan(at, lane, what);
+    }
+
+    fn late(&mut self) -> Duration {
+        let uniform = (f64::from(self.random.next_u32()) + 1.0) / 4_294_967_296.0;
+        self.busy.mul_f64((-uniform.ln()).min(3.0))
     }
 
     fn plan(&mut self, at: Time, lane: usize, what: What) {
@@ -208,7 +211,8 @@ impl Lanes {
         }
         self.lanes[lane].wake[end] = at;
         if let Some(at) = at {
-            self.plan(at, lane, What::Wake(end));
+            let late = self.late();
+            self.plan(at + late, lane, What::Wake(end));
         }
     }
 
@@ -237,7 +241,8 @@ impl Lanes {
             self.net.send(lane.flow, 0, 1, len, Arc::from(content));
         }
         if self.lanes[at].feed == Feed::Throttled {
-            self.wake(at, 0, self.lanes[at].throttle.timeout());
+            let timeout = self.lanes[at].throttle.timeout();
+            self.wake(at, 0, timeout);
         }
     }
 }

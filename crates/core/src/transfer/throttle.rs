@@ -15,24 +15,26 @@ const FIRST: f64 = 10.0 * PACKET;
 const LEAST: f64 = 10.0 * PACKET;
 const MOST: f64 = (16 << 20) as f64;
 /// Frames: as long as a browser's burst at least.
-const SHORTEST: f64 = 4.0 * PACKET;
+const SHORTEST: f64 = 2.0 * PACKET;
 const LONGEST: usize = 64 << 10;
 /// A smallest round trip below this is a LAN's: never less than a megabyte there.
 const NEAR: f64 = 0.004;
 const NEAR_WINDOW: f64 = (1 << 20) as f64;
 /// The smallest delay is looked for again after so long.
 const STALE: Duration = Duration::from_secs(5);
+/// Whether another's queue still stands is tried again after so long, then twice as long, and so on.
+const RETRY: Duration = Duration::from_secs(1);
 /// Reports that make a round, at least.
-const SAMPLES: u32 = 3;
+const SAMPLES: usize = 6;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Phase {
     /// Half as much again each round trip, until delay or rate say that the line is full.
-    Startup,
+    Startup { careful: bool },
     /// A short queue of our own.
     Steady,
     /// Somebody else's queue stands whatever we do: grow as TCP does.
-    Competing { since: Time },
+    Competing { next: Time, wait: Duration, yielded: u32 },
 }
 
 /// A cut of the window whose effect is awaited.
@@ -44,12 +46,11 @@ struct Trial {
     rounds: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Round {
     /// It ends when this much is reported.
     end: u64,
-    samples: u32,
-    delay: f64,
+    delays: Vec<f64>,
     bytes: u64,
     clock: Option<f64>,
     last_clock: f64,
@@ -92,7 +93,18 @@ pub struct Throttle {
     draining: Option<f64>,
     tokens: f64,
     tokens_at: Time,
+    due: Option<Time>,
+    late: f64,
     estimate: Estimate,
+}
+
+impl Round {
+    /// A delay by its rank among those of the round.
+    fn at(&self, rank: usize) -> f64 {
+        let mut delays = self.delays.clone();
+        delays.sort_by(f64::total_cmp);
+        delays.get(rank).copied().unwrap_or(0.0)
+    }
 }
 
 impl Default for Throttle {
@@ -106,11 +118,11 @@ impl Throttle {
     pub fn new() -> Self {
         Self {
             is_free: false,
-            phase: Phase::Startup,
+            phase: Phase::Startup { careful: false },
             window: FIRST,
             sent: 0,
             path: PathModel::default(),
-            round: Round { end: 0, samples: 0, delay: f64::MAX, bytes: 0, clock: None, last_clock: 0.0, limited: false },
+            round: Round::default(),
             rates: [0.0; 3],
             queue: 0.0,
             step: PACKET,
@@ -120,6 +132,8 @@ impl Throttle {
             draining: None,
             tokens: 0.0,
             tokens_at: Time::default(),
+            due: None,
+            late: 0.0,
             estimate: Estimate::default(),
         }
     }
@@ -147,11 +161,13 @@ impl Throttle {
     /// report does not become a burst.
     fn pace(&self) -> Option<f64> {
         let rtt = self.path.rtt().filter(|rtt| *rtt >= NEAR)?;
-        Some(1.25 * self.allowed() / rtt)
+        let gain = if self.phase == (Phase::Startup { careful: false }) { 2.0 } else { 1.25 };
+        Some(gain * self.allowed() / rtt)
     }
 
     fn burst(&self, pace: f64) -> f64 {
-        (pace * 0.006).max(2.0 * self.frame() as f64)
+        let most = (pace * (0.006 + 1.5 * self.late)).min(self.allowed() / 2.0);
+        most.max(2.0 * self.frame() as f64)
     }
 
     /// Bytes of a frame, at most: short where a burst would fill a short queue, long where each costs CPU.
@@ -170,6 +186,9 @@ impl Throttle {
         }
         let window = (self.allowed() as u64).saturating_sub(self.in_flight());
         let Some(pace) = self.pace() else { return window };
+        if let Some(due) = self.due.take_if(|due| *due <= now) {
+            self.late = now.since(due).as_secs_f64().max(self.late * 0.97);
+        }
         let burst = self.burst(pace);
         self.tokens = (self.tokens + pace * now.since(self.tokens_at).as_secs_f64()).min(burst);
         self.tokens_at = now;
@@ -177,7 +196,12 @@ impl Throttle {
     }
 
     /// When there will be room for a frame, if only time is missing.
-    pub fn timeout(&self) -> Option<Time> {
+    pub fn timeout(&mut self) -> Option<Time> {
+        self.due = self.paced();
+        self.due
+    }
+
+    fn paced(&self) -> Option<Time> {
         let pace = self.pace().filter(|_| !self.is_free)?;
         let frame = self.frame() as f64;
         let fits = self.in_flight() as f64 + frame <= self.allowed();
@@ -205,24 +229,27 @@ impl Throttle {
         }
         let Some(sample) = self.path.report(report, stamp_of(now), now) else { return };
         self.note(sample);
-        if self.phase == Phase::Startup {
+        if let Phase::Startup { careful } = self.phase {
             if self.round.limited {
-                self.window = (self.window + sample.bytes as f64 / 2.0).min(MOST);
+                self.window = (self.window + sample.bytes as f64 / if careful { 8.0 } else { 2.0 }).min(MOST);
             }
-            let queue = self.path.beyond(self.round.delay);
-            if self.round.samples >= SAMPLES && queue > self.tolerated() && !self.is_near() {
-                return self.leave_startup(now);
+            if self.round.delays.len() >= SAMPLES && !self.is_near() {
+                if self.path.beyond(self.round.at(0)) > self.tolerated() {
+                    return self.leave_startup(now);
+                }
+                if self.path.beyond(self.round.at(self.round.delays.len() / 2)) > self.tolerated() {
+                    self.phase = Phase::Startup { careful: true };
+                }
             }
         }
-        if self.path.received >= self.round.end && self.round.samples >= SAMPLES {
+        if self.path.received >= self.round.end && self.round.delays.len() >= SAMPLES {
             self.end_round(now);
         }
     }
 
     fn note(&mut self, sample: Sample) {
         let round = &mut self.round;
-        round.samples += 1;
-        round.delay = round.delay.min(sample.delay);
+        round.delays.push(sample.delay);
         match round.clock {
             None => round.clock = Some(sample.clock),
             Some(_) => round.bytes += sample.bytes,
@@ -256,35 +283,27 @@ impl Throttle {
     fn leave_startup(&mut self, now: Time) {
         self.measure();
         self.phase = Phase::Steady;
-        self.queue = self.path.beyond(self.round.delay);
+        self.queue = self.path.beyond(self.round.at(0));
         self.window = self.product().max(LEAST);
         self.begin_round(now);
     }
 
     fn begin_round(&mut self, now: Time) {
         let _ = now;
-        self.round = Round {
-            end: self.sent,
-            samples: 0,
-            delay: f64::MAX,
-            bytes: 0,
-            clock: None,
-            last_clock: 0.0,
-            limited: false,
-        };
+        self.round = Round { end: self.sent, ..Round::default() };
     }
 
     fn end_round(&mut self, now: Time) {
         self.measure();
         let before = self.queue;
-        self.queue = self.path.beyond(self.round.delay);
+        self.queue = self.path.beyond(self.round.at(0));
         let limited = self.round.limited;
         match self.phase {
             _ if self.is_near() => {}
-            Phase::Startup => {}
+            Phase::Startup { .. } => {}
             _ if self.draining.take().is_some() => {}
             Phase::Steady => self.steady(limited, now),
-            Phase::Competing { since } => self.compete(before, limited, since, now),
+            Phase::Competing { next, wait, yielded } => self.compete(before, limited, (next, wait, yielded), now),
         }
         self.tell(limited);
         self.begin_round(now);
@@ -304,7 +323,7 @@ impl Throttle {
             if self.failed >= 2 {
                 self.failed = 0;
                 self.window = self.window.max(trial.before);
-                self.phase = Phase::Competing { since: now };
+                self.phase = Phase::Competing { next: now + RETRY, wait: RETRY, yielded: 0 };
                 return;
             }
         }
@@ -314,6 +333,7 @@ impl Throttle {
             }
             self.grow(self.window / 8.0);
             if self.path.age(now) > STALE {
+                self.path.refreshed(now);
                 self.draining = Some(0.5);
             }
         } else {
@@ -328,6 +348,7 @@ impl Throttle {
                     self.trial = Some(Trial { before, queue: self.queue, expected, rounds: 0 });
                 }
             } else if self.path.age(now) > STALE {
+                self.path.refreshed(now);
                 self.draining = Some(0.5);
             }
         }
@@ -342,7 +363,7 @@ impl Throttle {
         self.window = (self.window + self.step).min(MOST);
     }
 
-    fn compete(&mut self, before: f64, limited: bool, since: Time, now: Time) {
+    fn compete(&mut self, before: f64, limited: bool, (next, wait, yielded): (Time, Duration, u32), now: Time) {
         if self.queue < self.tolerated() {
             self.phase = Phase::Steady;
             (self.step, self.ups) = (PACKET, 0);
@@ -355,19 +376,22 @@ impl Throttle {
             }
             let trial = *trial;
             self.trial = None;
-            if trial.queue - self.queue >= trial.expected / 2.0 {
+            if trial.queue - self.queue < trial.expected / 2.0 {
+                self.window = trial.before;
+                let wait = (wait * 2).min(2 * STALE);
+                self.phase = Phase::Competing { next: now + wait, wait, yielded: 0 };
+            } else if yielded > 0 {
                 self.phase = Phase::Steady;
-                return;
+            } else {
+                self.phase = Phase::Competing { next: now, wait, yielded: yielded + 1 };
             }
-            self.window = trial.before;
             return;
         }
-        if now.since(since) > 2 * STALE {
+        if now >= next {
             let rate = self.rates[0].max(1.0);
             let before = self.window;
-            self.window = (before * 0.6).max(LEAST);
+            self.window = (before * 0.7).max(LEAST);
             self.trial = Some(Trial { before, queue: self.queue, expected: (before - self.window) / rate, rounds: 0 });
-            self.phase = Phase::Competing { since: now };
             return;
         }
         if !limited {
@@ -376,7 +400,7 @@ impl Throttle {
         if self.queue > before + 0.002 {
             (self.step, self.ups) = (PACKET, 0);
         }
-        self.grow(self.window / 16.0);
+        self.grow(self.window / 8.0);
     }
 
     fn tell(&mut self, limited: bool) {

@@ -88,6 +88,11 @@ impl PathModel {
         self.rtt.value()
     }
 
+    /// The smallest delay was looked for, whatever was found.
+    pub(super) fn refreshed(&mut self, now: Time) {
+        self.fresh = now;
+    }
+
     /// How long ago the delay was about the smallest.
     pub(super) fn age(&self, now: Time) -> Duration {
         now.since(self.fresh)
