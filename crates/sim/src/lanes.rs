@@ -77,7 +77,7 @@ impl Lanes {
             feed: *feed,
             sent: 0,
             reported: 0,
-            throttle: Throttle::new(),
+            throttle: Throttle::new(Time::from_origin(Duration::from_secs(1))),
             reporter: Reporter::default(),
             received: 0,
             wake: [None; 2],

@@ -92,7 +92,7 @@ impl Sending {
     }
 
     /// Puts pages of the manifest on the way while there is room.
-    pub(super) fn pages(&mut self, has_room: impl Fn() -> bool, out: &mut Outbox) {
+    pub(super) fn pages(&mut self, out: &mut Outbox) {
         let State::Offering { offered, next } = &mut self.state else { return };
         let entries = self.manifest.entries();
         if !*offered {
@@ -103,7 +103,7 @@ impl Sending {
                 out.control(control::Pause { transfer: self.id.0, paused: true });
             }
         }
-        while *next < entries.len() && out.control.len() < 8 && has_room() {
+        while *next < entries.len() && out.waiting() < 8 && out.has_room() {
             let mut len = 0;
             let fits = |entry: &&crate::manifest::Entry| {
                 len += entry.path.as_str().len() + 32;

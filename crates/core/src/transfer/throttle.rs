@@ -4,7 +4,7 @@ mod reporter;
 
 pub use reporter::Reporter;
 
-use crate::{time::Time, transfer::stamp_of, wire::control::Report};
+use crate::{time::Time, transfer::pump::stamp_of, wire::control::Report};
 use path::{PathModel, Sample};
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ const MOST: f64 = (16 << 20) as f64;
 /// Frames: as long as a browser's burst at least.
 const SHORTEST: f64 = 2.0 * PACKET;
 const LONGEST: usize = 64 << 10;
-/// A smallest round trip below this is a LAN's: never less than a megabyte there.
+/// A smallest round trip below this is a LAN's: nothing is held back there below 4 MiB.
 const NEAR: f64 = 0.004;
-const NEAR_WINDOW: f64 = (1 << 20) as f64;
+const NEAR_WINDOW: f64 = (4 << 20) as f64;
 /// The smallest delay is looked for again after so long.
 const STALE: Duration = Duration::from_secs(5);
 /// Whether another's queue still stands is tried again after so long, then twice as long, and so on.
@@ -93,8 +93,10 @@ pub struct Throttle {
     draining: Option<f64>,
     tokens: f64,
     tokens_at: Time,
-    due: Option<Time>,
     late: f64,
+    /// The latest report.
+    heard: Time,
+    is_waiting: bool,
     estimate: Estimate,
 }
 
@@ -107,15 +109,9 @@ impl Round {
     }
 }
 
-impl Default for Throttle {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Throttle {
     /// For a lane on which nothing was sent yet.
-    pub fn new() -> Self {
+    pub fn new(now: Time) -> Self {
         Self {
             is_free: false,
             phase: Phase::Startup { careful: false },
@@ -131,16 +127,17 @@ impl Throttle {
             failed: 0,
             draining: None,
             tokens: 0.0,
-            tokens_at: Time::default(),
-            due: None,
+            tokens_at: now,
             late: 0.0,
+            heard: now,
+            is_waiting: false,
             estimate: Estimate::default(),
         }
     }
 
     /// For a lane whose engine looks after its path by itself: it has always room.
     pub fn free() -> Self {
-        Self { is_free: true, ..Self::new() }
+        Self { is_free: true, ..Self::new(Time::default()) }
     }
 
     fn in_flight(&self) -> u64 {
@@ -180,46 +177,50 @@ impl Throttle {
     }
 
     /// Bytes that may be handed to the channel now.
-    pub fn room(&mut self, now: Time) -> u64 {
+    pub fn room(&self, now: Time) -> u64 {
         if self.is_free {
             return u64::MAX;
         }
         let window = (self.allowed() as u64).saturating_sub(self.in_flight());
-        let Some(pace) = self.pace() else { return window };
-        if let Some(due) = self.due.take_if(|due| *due <= now) {
-            self.late = now.since(due).as_secs_f64().max(self.late * 0.97);
+        match self.pace() {
+            Some(pace) => window.min(self.tokens(pace, now).max(0.0) as u64),
+            None => window,
         }
-        let burst = self.burst(pace);
-        self.tokens = (self.tokens + pace * now.since(self.tokens_at).as_secs_f64()).min(burst);
-        self.tokens_at = now;
-        window.min(self.tokens.max(0.0) as u64)
     }
 
-    /// When there will be room for a frame, if only time is missing.
-    pub fn timeout(&mut self) -> Option<Time> {
-        self.due = self.paced();
-        self.due
+    fn tokens(&self, pace: f64, now: Time) -> f64 {
+        (self.tokens + pace * now.since(self.tokens_at).as_secs_f64()).min(self.burst(pace))
     }
 
-    fn paced(&self) -> Option<Time> {
-        let pace = self.pace().filter(|_| !self.is_free)?;
+    /// When there will be room for a frame, if only time is missing: the application may not be waiting for it.
+    pub fn timeout(&self) -> Option<Time> {
+        if self.is_free {
+            return None;
+        }
+        let pace = self.pace()?;
         let frame = self.frame() as f64;
         let fits = self.in_flight() as f64 + frame <= self.allowed();
-        (fits && self.tokens < frame)
-            .then(|| self.tokens_at + Duration::from_secs_f64((frame - self.tokens) / pace + 0.0001))
+        (self.is_waiting && fits)
+            .then(|| self.tokens_at + Duration::from_secs_f64(((frame - self.tokens) / pace).max(0.0) + 0.0001))
     }
 
     /// A frame was handed to the channel.
     pub fn sent(&mut self, bytes: u64, now: Time) {
+        if let Some(pace) = self.pace() {
+            if let Some(due) = self.timeout().map(|due| due.max(self.heard)) {
+                self.late = now.since(due).as_secs_f64().max(self.late * 0.99);
+            }
+            self.tokens = self.tokens(pace, now) - bytes as f64;
+            self.tokens_at = now;
+        }
         if self.in_flight() == 0 {
             self.round.limited = false;
         }
         self.sent += bytes;
-        self.tokens -= bytes as f64;
+        self.is_waiting = true;
         if self.in_flight() as f64 + self.frame() as f64 > self.allowed() {
             self.round.limited = true;
         }
-        let _ = now;
     }
 
     /// A report of the other side.
@@ -228,6 +229,7 @@ impl Throttle {
             return; // it can't have come from here
         }
         let Some(sample) = self.path.report(report, stamp_of(now), now) else { return };
+        self.heard = now;
         self.note(sample);
         if let Phase::Startup { careful } = self.phase {
             if self.round.limited {

@@ -1,7 +1,7 @@
 //! The receiver's side: when a lane's report is due, and what is in it.
 use crate::{
     time::Time,
-    transfer::stamp_of,
+    transfer::pump::stamp_of,
     wire::control::Report,
 };
 use std::time::Duration;

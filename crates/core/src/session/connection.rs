@@ -1,0 +1,179 @@
+//! A session's connection: arranged through the link, watched by its liveness, carrying messages.
+use super::{Linking, Phase, Session};
+use crate::{
+    link::{Link, LinkOutput},
+    liveness::{Liveness, Pulse},
+    output::*,
+    room::Room,
+    rtc::{Channel, LaneId, LaneState, RtcAction, RtcEvent},
+    time::Time,
+    transfer::Broken,
+    wire::{
+        control::{Control, Ping, Pong},
+        signal::Presence,
+    },
+};
+use std::{collections::VecDeque, time::Duration};
+
+/// From the confirmation to open channels.
+const CONNECTING: Duration = Duration::from_secs(45);
+/// Bytes of control messages that may come before this side is ready.
+const MAX_EARLY: usize = 1 << 20;
+
+impl Session {
+    /// Something happened to a connection.
+    pub fn handle_rtc(&mut self, event: RtcEvent, now: Time) {
+        match event {
+            RtcEvent::Description { lane, description } => {
+                let result = self.link().map_or(Ok(()), |link| link.describe(lane, description));
+                self.settle(result, now);
+            }
+            RtcEvent::Candidate { lane, candidate } => {
+                if let Some(link) = self.link() {
+                    link.candidate(lane, candidate);
+                }
+                self.settle(Ok(()), now);
+            }
+            RtcEvent::ChannelOpen { lane, channel, max_message } => {
+                self.channel_open(lane, channel, max_message, now);
+            }
+            RtcEvent::State { lane: _, state } => {
+                if let Phase::Connected { liveness, .. } = &mut self.phase {
+                    match state {
+                        LaneState::Failed => liveness.failed(now),
+                        LaneState::Closed => liveness.closed(now),
+                        LaneState::Connected | LaneState::Disconnected => {}
+                    }
+                }
+                self.pulse(now);
+            }
+        }
+    }
+
+    /// One whole message came on a lane. `Output::Place` refers to its bytes: poll before dropping it.
+    pub fn handle_message(&mut self, lane: LaneId, channel: Channel, message: &[u8], now: Time) {
+        match &mut self.phase {
+            Phase::Connected { liveness, .. } => {
+                if liveness.heard(now) {
+                    self.outputs.push_back(Output::Event(Event::PathBack));
+                }
+            }
+            Phase::Closing { .. } => {}
+            Phase::Linked(linking) => {
+                let waiting: usize = linking.early.iter().map(Vec::len).sum();
+                if channel == Channel::Data || waiting + message.len() > MAX_EARLY {
+                    return self.break_off(Closed::Protocol("too much, too early".into()), now);
+                }
+                return linking.early.push(message.to_vec());
+            }
+            _ => return,
+        }
+        let result = match channel {
+            Channel::Control => self.handle_control(message, now),
+            Channel::Data => self.transfers.handle_data(lane, message, now),
+        };
+        if let Err(Broken(what)) = result {
+            self.break_off(Closed::Protocol(what), now);
+        }
+    }
+
+    fn handle_control(&mut self, message: &[u8], now: Time) -> Result<(), Broken> {
+        let frame = Control::decode(message).map_err(|error| Broken(error.to_string()))?;
+        match frame {
+            Some(Control::Ping(_)) => self.transfers.outbox.control(Pong {}),
+            Some(Control::Bye(_)) => self.handle_bye(now),
+            Some(frame) => self.transfers.handle_control(frame, now)?,
+            None => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn link(&mut self) -> Option<&mut Link> {
+        match &mut self.phase {
+            Phase::Linked(Linking { link, .. }) | Phase::Connected { link, .. } => Some(link),
+            _ => None,
+        }
+    }
+
+    pub(super) fn linked(&mut self, link: Box<Link>, now: Time) {
+        let deadline = now + CONNECTING;
+        let (control, data, away, early) = (false, false, None, Vec::new());
+        self.phase = Phase::Linked(Linking { link, deadline, control, data, away, early });
+        self.settle(Ok(()), now);
+    }
+
+    /// Carries out what the link wants; ends the session if the link found a reason to.
+    pub(super) fn settle(&mut self, result: Result<(), Closed>, now: Time) {
+        match &mut self.phase {
+            Phase::Linked(Linking { link, .. }) | Phase::Connected { link, .. } => {
+                Self::settle_link(link, &mut self.room, &mut self.outputs);
+            }
+            _ => {}
+        }
+        match (result, &mut self.phase) {
+            (Ok(()), _) => self.connect(now),
+            // What a server makes up cannot end what goes on without it. Its room is worth nothing any more.
+            (Err(Closed::Tampered), Phase::Connected { liveness, .. }) => {
+                liveness.unwatched();
+                self.room.leave();
+            }
+            (Err(closed), _) => self.break_off(closed, now),
+        }
+    }
+
+    pub(super) fn settle_link(link: &mut Link, room: &mut Room, outputs: &mut VecDeque<Output>) {
+        for output in std::mem::take(&mut link.outputs) {
+            match output {
+                LinkOutput::Post(body) => room.post(link.peer, body),
+                LinkOutput::Rtc(action) => outputs.push_back(Output::Rtc(action)),
+                LinkOutput::Event(event) => outputs.push_back(Output::Event(event)),
+            }
+        }
+    }
+
+    fn channel_open(&mut self, lane: LaneId, channel: Channel, max_message: usize, now: Time) {
+        let Phase::Linked(linking) = &mut self.phase else { return };
+        match channel {
+            Channel::Control => linking.control = true,
+            Channel::Data => {
+                linking.data = true;
+                self.transfers.handle_lane(lane, max_message, now);
+            }
+        }
+        self.connect(now);
+    }
+
+    /// Nothing is offered before both channels are open and the words to compare are shown.
+    fn connect(&mut self, now: Time) {
+        let is_ready = |l: &Linking| l.control && l.data && l.link.compared;
+        if !matches!(&self.phase, Phase::Linked(linking) if is_ready(linking)) {
+            return;
+        }
+        let Phase::Linked(linking) = std::mem::replace(&mut self.phase, Phase::Closed) else { return };
+        let presence = if linking.away.is_some() { Presence::Away } else { Presence::Here };
+        self.phase = Phase::Connected { link: linking.link, liveness: Liveness::new(presence, now) };
+        self.room.be_patient();
+        self.outputs.push_back(Output::Event(Event::Connected));
+        self.transfers.handle_connected(now);
+        for message in linking.early {
+            self.handle_message(LaneId::FIRST, Channel::Control, &message, now);
+        }
+    }
+
+    pub(super) fn pulse(&mut self, now: Time) {
+        while let Phase::Connected { liveness, .. } = &mut self.phase {
+            match liveness.poll(now) {
+                None => break,
+                Some(Pulse::Ping) => self.transfers.outbox.control(Ping {}),
+                Some(Pulse::Lost) => self.outputs.push_back(Output::Event(Event::PathLost)),
+                // One side only, or two offers would cross.
+                Some(Pulse::Restart) if self.is_opener => {
+                    self.outputs.push_back(Output::Rtc(RtcAction::Restart { lane: LaneId::FIRST }));
+                }
+                Some(Pulse::Restart) => {}
+                Some(Pulse::Gone) => self.break_off(Closed::PeerGone, now),
+                Some(Pulse::GiveUp) => self.break_off(Closed::PathLost, now),
+            }
+        }
+    }
+}
