@@ -15,7 +15,12 @@ pub(crate) fn bench(name: &str, options: &[&str]) -> Result<()> {
                 cargo(["run", "--quiet", "--release", "-p", "beeline-sctp", "--example", "sim", "--"]);
             return step("bench sim", command.args(options));
         }
-        _ => bail!("no such measurement: {name}\nhint: browser, native or sim"),
+        "sim-paths" => {
+            let mut command =
+                cargo(["run", "--quiet", "--release", "-p", "beeline-sim", "--example", "paths", "--"]);
+            return step("bench sim-paths", command.args(options));
+        }
+        _ => bail!("no such measurement: {name}\nhint: browser, native, sim or sim-paths"),
     }
     run(name, options)
 }

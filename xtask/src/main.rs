@@ -31,6 +31,7 @@ usage: cargo xtask TASK
   bench browser [--mib N] [--pairs N] [--json]
   bench native [--mib N] [--runs N] [--json]
   bench sim [--short] [--fair] [--mbit M] [--rtt MS] [--loss PERCENT]
+  bench sim-paths [--lanes N] [--busy MS] [--loss PERCENT] [--fair]
   shots                          pictures of the page in target/shots";
 
 fn main() -> ExitCode {

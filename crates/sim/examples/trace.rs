@@ -14,5 +14,5 @@ fn main(){
         if mode==2.0 { if at(8.0){l.net.path.rtt=Duration::from_millis(150)} }
         if mode==3.0 { if at(8.0){l.net.path.cut_until=l.net.now()+Duration::from_secs(2)} }
         l.run(Duration::from_secs_f64(step)); let t2=l.total(); let c=l.net.counts(0); let th=l.throttle(0);
-        println!("{:.2} {:.2} win {} frame {} cwnd {} drops {} queue {:.1}ms est {:?} {}", t, (t2-last) as f64*8./step/1e6, th.window(), th.frame(), l.net.window(0,0)/1191, c.dropped-p.dropped, 1000.*(c.waited-p.waited)/((c.packets-p.packets).max(1) as f64), th.estimate().queue, th.debug()); last=t2; p=c; }
+        println!("{:.2} {:.2} win {} frame {} cwnd {} drops {} queue {:.1}ms {:?} {:?}", t, (t2-last) as f64*8./step/1e6, th.window(), th.frame(), l.net.window(0,0)/1191, c.dropped-p.dropped, 1000.*(c.waited-p.waited)/((c.packets-p.packets).max(1) as f64), th.estimate(), th.debug_phase()); last=t2; p=c; }
 }

@@ -186,7 +186,10 @@ impl Lanes {
                     return;
                 }
                 match end {
-                    0 => self.fill(at),
+                    0 => {
+                        self.lanes[at].throttle.handle_timeout(now);
+                        self.fill(at);
+                    }
                     _ => {
                         if self.lanes[at].reporter.timeout().is_some_and(|due| due <= now) {
                             self.report(at);

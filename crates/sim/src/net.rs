@@ -183,6 +183,12 @@ impl Net {
         std::mem::take(&mut self.seen)
     }
 
+    /// Moves the clock to `to`, before which nothing happens.
+    pub fn advance_idle(&mut self, to: Time) {
+        debug_assert!(self.next().is_none_or(|next| next >= to), "nothing is skipped");
+        self.now = self.now.max(to);
+    }
+
     fn plan(&mut self, at: Time, flow: Flow, what: What) {
         self.number += 1;
         self.order.push(Reverse((at, self.number)));
@@ -192,7 +198,7 @@ impl Net {
     fn happen(&mut self, flow: Flow, what: What) {
         let now = self.now;
         match (what, &mut self.flows[flow]) {
-            (What::Deliver(end, packet), Ends::Browsers(ends)) => {
+            (What::Deliver(end, packet), Ends::Browsers(_)) => {
                 let was = self.buffers(flow, end);
                 let Ends::Browsers(ends) = &mut self.flows[flow] else { return };
                 for (stream, content) in ends[end].handle_packet(packet, now) {

@@ -93,8 +93,8 @@ impl Lanes {
     }
 
     /// Whether a throttle waited for a moment that has come.
-    pub(super) fn has_timed_out(&self, now: Time) -> bool {
-        self.lanes.values().any(|lane| lane.throttle.timeout().is_some_and(|at| at <= now))
+    pub(super) fn handle_timeout(&mut self, now: Time) -> bool {
+        self.lanes.values_mut().fold(false, |due, lane| lane.throttle.handle_timeout(now) | due)
     }
 
     /// When a throttle or a report is due.

@@ -225,7 +225,7 @@ impl Transfers {
         for report in self.lanes.due_reports(now) {
             self.outbox.control(report);
         }
-        if self.lanes.has_timed_out(now) {
+        if self.lanes.handle_timeout(now) {
             self.pump(now);
         }
     }

@@ -1,10 +1,12 @@
 //! How many bytes may be on the way on a lane whose channel is a browser's.
+mod control;
 mod path;
 mod reporter;
 
 pub use reporter::Reporter;
 
 use crate::{time::Time, transfer::pump::stamp_of, wire::control::Report};
+use control::{Phase, Round, Trial};
 use path::{PathModel, Sample};
 use std::time::Duration;
 
@@ -20,58 +22,22 @@ const LONGEST: usize = 64 << 10;
 /// A smallest round trip below this is a LAN's: nothing is held back there below 4 MiB.
 const NEAR: f64 = 0.004;
 const NEAR_WINDOW: f64 = (4 << 20) as f64;
-/// The smallest delay is looked for again after so long.
-const STALE: Duration = Duration::from_secs(5);
-/// Whether another's queue still stands is tried again after so long, then twice as long, and so on.
-const RETRY: Duration = Duration::from_secs(1);
+/// A loss is remembered so long.
+const REMEMBER: Duration = Duration::from_secs(3);
 /// Reports that make a round, at least.
 const SAMPLES: usize = 6;
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Phase {
-    /// Half as much again each round trip, until delay or rate say that the line is full.
-    Startup { careful: bool },
-    /// A short queue of our own.
-    Steady,
-    /// Somebody else's queue stands whatever we do: grow as TCP does.
-    Competing { next: Time, wait: Duration, yielded: u32 },
-}
-
-/// A cut of the window whose effect is awaited.
-#[derive(Clone, Copy, Debug)]
-struct Trial {
-    before: f64,
-    queue: f64,
-    expected: f64,
-    rounds: u32,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Round {
-    /// It ends when this much is reported.
-    end: u64,
-    delays: Vec<f64>,
-    bytes: u64,
-    clock: Option<f64>,
-    last_clock: f64,
-    limited: bool,
-}
-
-/// What a lane's path seems to be.
+/// What a lane's path seems to be, for whoever decides about lanes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Estimate {
-    /// Smallest round trip of the last seconds.
-    pub rtt: Duration,
-    /// Bytes a second, lately.
+    /// Smallest round trip of the last five to ten seconds.
+    pub rtt: Option<Duration>,
+    /// Bytes a second in the latest round trip, by the receiver's clock.
     pub rate: f64,
-    /// The best rate so far, fading by half in a minute.
-    pub best: f64,
-    /// How long a byte waits, beyond the smallest.
+    /// How long a byte waits beyond the smallest delay: in the path, or in the browser.
     pub queue: Duration,
-    /// Whether the last round trip was held back by the throttle: otherwise by the source, the grant or the channel.
-    pub limited: bool,
-    /// The rate is a small part of what it was although bytes are waiting: the browser's engine has collapsed.
-    pub collapsed: bool,
+    /// Losses show: what holds the lane back is the browser's own window, not the throttle.
+    pub engine_limited: bool,
 }
 
 /// The bytes that may be on the way on one lane: handed to the channel and not yet reported.
@@ -96,17 +62,10 @@ pub struct Throttle {
     late: f64,
     /// The latest report.
     heard: Time,
+    last_clock: f64,
+    /// The latest sign of a loss.
+    stalled: Option<Time>,
     is_waiting: bool,
-    estimate: Estimate,
-}
-
-impl Round {
-    /// A delay by its rank among those of the round.
-    fn at(&self, rank: usize) -> f64 {
-        let mut delays = self.delays.clone();
-        delays.sort_by(f64::total_cmp);
-        delays.get(rank).copied().unwrap_or(0.0)
-    }
 }
 
 impl Throttle {
@@ -130,8 +89,9 @@ impl Throttle {
             tokens_at: now,
             late: 0.0,
             heard: now,
+            last_clock: 0.0,
+            stalled: None,
             is_waiting: false,
-            estimate: Estimate::default(),
         }
     }
 
@@ -204,6 +164,13 @@ impl Throttle {
             .then(|| self.tokens_at + Duration::from_secs_f64(((frame - self.tokens) / pace).max(0.0) + 0.0001))
     }
 
+    /// Says whether the moment of [`Self::timeout`] has come; then the caller sends what it has.
+    pub fn handle_timeout(&mut self, now: Time) -> bool {
+        let is_due = self.timeout().is_some_and(|at| at <= now);
+        self.is_waiting &= !is_due;
+        is_due
+    }
+
     /// A frame was handed to the channel.
     pub fn sent(&mut self, bytes: u64, now: Time) {
         if let Some(pace) = self.pace() {
@@ -230,10 +197,17 @@ impl Throttle {
         }
         let Some(sample) = self.path.report(report, stamp_of(now), now) else { return };
         self.heard = now;
+        let stalled = self.has_stalled(&sample);
+        if stalled {
+            self.stalled = Some(now);
+        }
         self.note(sample);
         if let Phase::Startup { careful } = self.phase {
             if self.round.limited {
                 self.window = (self.window + sample.bytes as f64 / if careful { 8.0 } else { 2.0 }).min(MOST);
+            }
+            if stalled && !self.is_near() {
+                return self.leave_startup(now);
             }
             if self.round.delays.len() >= SAMPLES && !self.is_near() {
                 if self.path.beyond(self.round.at(0)) > self.tolerated() {
@@ -244,9 +218,27 @@ impl Throttle {
                 }
             }
         }
-        if self.path.received >= self.round.end && self.round.delays.len() >= SAMPLES {
+        if self.round.delays.len() < SAMPLES {
+            return;
+        }
+        if self.phase == Phase::Steady && self.trial.is_none() {
+            // A queue that grows fast is not watched for a whole round.
+            let newest = self.round.delays.iter().rev().take(SAMPLES).copied().fold(f64::MAX, f64::min);
+            if self.path.beyond(newest) > (4.0 * self.tolerated()).max(self.path.rtt().unwrap_or(0.0) / 2.0) {
+                self.round.delays = vec![newest];
+                return self.end_round(now);
+            }
+        }
+        if self.path.received >= self.round.end {
             self.end_round(now);
         }
+    }
+
+    /// Nothing for about a round trip, and then much at once: a packet was lost, and what followed waited for it.
+    fn has_stalled(&self, sample: &Sample) -> bool {
+        let gap = sample.clock - self.last_clock;
+        let rtt = self.path.rtt().unwrap_or(0.0);
+        self.last_clock > 0.0 && gap > (0.8 * rtt).max(0.02) && sample.bytes as f64 > self.allowed() / 4.0
     }
 
     fn note(&mut self, sample: Sample) {
@@ -257,179 +249,26 @@ impl Throttle {
             Some(_) => round.bytes += sample.bytes,
         }
         round.last_clock = sample.clock;
+        self.last_clock = sample.clock;
     }
 
-    /// A queue of our own that may stand, in seconds.
-    fn tolerated(&self) -> f64 {
-        (self.path.rtt().unwrap_or(0.0) / 10.0).clamp(0.004, 0.012)
-    }
-
-    fn rate(&self) -> f64 {
-        self.rates.iter().copied().fold(0.0, f64::max)
-    }
-
-    fn product(&self) -> f64 {
-        self.rate() * self.path.rtt().unwrap_or(0.0)
-    }
-
-    fn measure(&mut self) {
-        let round = &self.round;
-        if let Some(start) = round.clock
-            && round.bytes > 0
-        {
-            let rate = round.bytes as f64 / (round.last_clock - start).max(0.001);
-            self.rates = [rate, self.rates[0], self.rates[1]];
-        }
-    }
-
-    fn leave_startup(&mut self, now: Time) {
-        self.measure();
-        self.phase = Phase::Steady;
-        self.queue = self.path.beyond(self.round.at(0));
-        self.window = self.product().max(LEAST);
-        self.begin_round(now);
-    }
-
-    fn begin_round(&mut self, now: Time) {
-        let _ = now;
-        self.round = Round { end: self.sent, ..Round::default() };
-    }
-
-    fn end_round(&mut self, now: Time) {
-        self.measure();
-        let before = self.queue;
-        self.queue = self.path.beyond(self.round.at(0));
-        let limited = self.round.limited;
-        match self.phase {
-            _ if self.is_near() => {}
-            Phase::Startup { .. } => {}
-            _ if self.draining.take().is_some() => {}
-            Phase::Steady => self.steady(limited, now),
-            Phase::Competing { next, wait, yielded } => self.compete(before, limited, (next, wait, yielded), now),
-        }
-        self.tell(limited);
-        self.begin_round(now);
-    }
-
-    fn steady(&mut self, limited: bool, now: Time) {
-        let low = self.tolerated();
-        if let Some(trial) = &mut self.trial {
-            trial.rounds += 1;
-            if trial.rounds < 2 {
-                return;
-            }
-            let trial = *trial;
-            self.trial = None;
-            let fell = trial.queue - self.queue;
-            self.failed = if fell < trial.expected / 2.0 { self.failed + 1 } else { 0 };
-            if self.failed >= 2 {
-                self.failed = 0;
-                self.window = self.window.max(trial.before);
-                self.phase = Phase::Competing { next: now + RETRY, wait: RETRY, yielded: 0 };
-                return;
-            }
-        }
-        if self.queue < low {
-            if !limited {
-                return;
-            }
-            self.grow(self.window / 8.0);
-            if self.path.age(now) > STALE {
-                self.path.refreshed(now);
-                self.draining = Some(0.5);
-            }
-        } else {
-            (self.step, self.ups) = (PACKET, 0);
-            if self.queue > 2.0 * low {
-                let rate = self.rates[0].max(1.0);
-                let before = self.window;
-                let excess = (self.queue - low) * rate;
-                self.window = (self.window - excess).max(self.window * 0.5).max(LEAST);
-                let expected = (before - self.window) / rate;
-                if before > LEAST {
-                    self.trial = Some(Trial { before, queue: self.queue, expected, rounds: 0 });
-                }
-            } else if self.path.age(now) > STALE {
-                self.path.refreshed(now);
-                self.draining = Some(0.5);
-            }
-        }
-    }
-
-    fn grow(&mut self, most: f64) {
-        self.ups += 1;
-        if self.ups.is_multiple_of(3) {
-            self.step *= 2.0;
-        }
-        self.step = self.step.min(most.max(PACKET));
-        self.window = (self.window + self.step).min(MOST);
-    }
-
-    fn compete(&mut self, before: f64, limited: bool, (next, wait, yielded): (Time, Duration, u32), now: Time) {
-        if self.queue < self.tolerated() {
-            self.phase = Phase::Steady;
-            (self.step, self.ups) = (PACKET, 0);
-            return;
-        }
-        if let Some(trial) = &mut self.trial {
-            trial.rounds += 1;
-            if trial.rounds < 2 {
-                return;
-            }
-            let trial = *trial;
-            self.trial = None;
-            if trial.queue - self.queue < trial.expected / 2.0 {
-                self.window = trial.before;
-                let wait = (wait * 2).min(2 * STALE);
-                self.phase = Phase::Competing { next: now + wait, wait, yielded: 0 };
-            } else if yielded > 0 {
-                self.phase = Phase::Steady;
-            } else {
-                self.phase = Phase::Competing { next: now, wait, yielded: yielded + 1 };
-            }
-            return;
-        }
-        if now >= next {
-            let rate = self.rates[0].max(1.0);
-            let before = self.window;
-            self.window = (before * 0.7).max(LEAST);
-            self.trial = Some(Trial { before, queue: self.queue, expected: (before - self.window) / rate, rounds: 0 });
-            return;
-        }
-        if !limited {
-            return;
-        }
-        if self.queue > before + 0.002 {
-            (self.step, self.ups) = (PACKET, 0);
-        }
-        self.grow(self.window / 8.0);
-    }
-
-    fn tell(&mut self, limited: bool) {
-        let rate = self.rates[0];
-        let best = (self.estimate.best * 0.999).max(rate);
-        self.estimate = Estimate {
-            rtt: Duration::from_secs_f64(self.path.rtt().unwrap_or(0.0)),
-            rate,
-            best,
-            queue: Duration::from_secs_f64(self.queue),
-            limited,
-            collapsed: false,
-        };
-    }
-
-    /// What the path seems to be, for whoever decides about lanes.
+    /// What the path seems to be.
     pub fn estimate(&self) -> Estimate {
-        self.estimate
+        Estimate {
+            rtt: self.path.rtt().map(Duration::from_secs_f64),
+            rate: self.rates[0],
+            queue: Duration::from_secs_f64(self.queue),
+            engine_limited: self.stalled.is_some_and(|at| self.heard.since(at) < REMEMBER),
+        }
     }
 
-    /// For a trace: the window, bytes.
+    /// Bytes that may be on the way.
     pub fn window(&self) -> u64 {
         self.allowed() as u64
     }
 
     /// For a trace.
-    pub fn debug(&self) -> String {
-        format!("{:?} rate {:.2} rtt {:.1}", self.phase, self.rates[0] * 8e-6, self.path.rtt().unwrap_or(0.0) * 1e3)
+    pub fn debug_phase(&self) -> String {
+        format!("{:?}", self.phase)
     }
 }

@@ -73,7 +73,7 @@ impl Packet {
 pub(super) struct Browser {
     sender: Sender,
     receiver: Receiver,
-    /// Packets that still fit the burst of the latest occasion.
+    /// Packets that are to go out now.
     out: Vec<Packet>,
 }
 
@@ -109,19 +109,18 @@ impl Browser {
             }
         }
         if !packet.chunks.is_empty() {
-            messages = self.receiver.handle_chunks(packet.chunks, now);
+            messages = self.receiver.handle_chunks(packet.chunks);
         }
         self.transmit(now);
         messages
     }
 
     pub(super) fn timeout(&self) -> Option<Time> {
-        [self.sender.timeout(), self.receiver.timeout()].into_iter().flatten().min()
+        self.sender.timeout()
     }
 
     pub(super) fn handle_timeout(&mut self, now: Time) {
         self.sender.handle_timeout(now);
-        self.receiver.handle_timeout(now);
         self.transmit(now);
     }
 
@@ -147,4 +146,3 @@ impl Browser {
 const RTO_INITIAL: Duration = Duration::from_millis(500);
 const RTO_MIN: Duration = Duration::from_millis(400);
 const RTO_MAX: Duration = Duration::from_secs(60);
-const DELAYED_ACK: Duration = Duration::from_millis(200);
