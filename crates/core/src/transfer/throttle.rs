@@ -269,6 +269,6 @@ impl Throttle {
 
     /// For a trace.
     pub fn debug_phase(&self) -> String {
-        format!("{:?}", self.phase)
+        format!("{:?} noise {:.1} pace {:?} late {:.1}", self.phase, self.path.noise()*1e3, self.pace().map(|p| p*8e-6), self.late*1e3)
     }
 }

@@ -65,7 +65,7 @@ impl Round {
 impl Throttle {
     /// A queue of our own that may stand, in seconds.
     pub(super) fn tolerated(&self) -> f64 {
-        (self.path.rtt().unwrap_or(0.0) / 10.0).clamp(0.004, 0.012)
+        (self.path.rtt().unwrap_or(0.0) / 10.0).clamp(0.004, 0.012) + self.path.noise()
     }
 
     fn rate(&self) -> f64 {
@@ -73,7 +73,7 @@ impl Throttle {
     }
 
     fn product(&self) -> f64 {
-        self.rate() * self.path.rtt().unwrap_or(0.0)
+        self.rate() * (self.path.rtt().unwrap_or(0.0) + self.path.noise())
     }
 
     fn measure(&mut self) {

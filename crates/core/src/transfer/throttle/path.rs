@@ -47,6 +47,9 @@ pub(super) struct PathModel {
     /// When the delay was last about the smallest.
     fresh: Time,
     pub(super) received: u64,
+    last_rtt: f64,
+    /// How much one round trip differs from the one before, smoothed (as in RFC 3550 §6.4.1).
+    jitter: f64,
 }
 
 /// Delays this near to the smallest are the smallest.
@@ -68,10 +71,18 @@ impl PathModel {
         let rtt = seconds(stamp.wrapping_sub(report.echo).wrapping_sub(report.held)).max(0.0001);
         self.delay.add(delay, now);
         self.rtt.add(rtt, now);
+        let differs = if first { 0.0 } else { (rtt - self.last_rtt).abs().min(0.1) };
+        self.jitter += (differs - self.jitter) / 16.0;
+        self.last_rtt = rtt;
         if delay <= self.base() + SAME {
             self.fresh = now;
         }
         Some(Sample { bytes, delay, clock })
+    }
+
+    /// What busy programs add to a round trip, beyond what bursts of frames do by themselves.
+    pub(super) fn noise(&self) -> f64 {
+        (3.0 * (self.jitter - 0.002)).clamp(0.0, 0.06)
     }
 
     fn base(&self) -> f64 {
