@@ -119,7 +119,7 @@ impl Throttle {
     fn pace(&self) -> Option<f64> {
         let rtt = self.path.rtt().filter(|rtt| *rtt >= NEAR)?;
         let gain = if self.phase == (Phase::Startup { careful: false }) { 2.0 } else { 1.25 };
-        Some(gain * self.allowed() / rtt)
+        Some(gain * self.allowed() / (rtt + self.path.noise()))
     }
 
     fn burst(&self, pace: f64) -> f64 {
@@ -238,7 +238,7 @@ impl Throttle {
     fn has_stalled(&self, sample: &Sample) -> bool {
         let gap = sample.clock - self.last_clock;
         let rtt = self.path.rtt().unwrap_or(0.0);
-        self.last_clock > 0.0 && gap > (0.8 * rtt).max(0.02) && sample.bytes as f64 > self.allowed() / 4.0
+        self.last_clock > 0.0 && gap > (0.8 * rtt).max(0.02) + 2.0 * self.path.noise() && sample.bytes as f64 > self.allowed() / 4.0
     }
 
     fn note(&mut self, sample: Sample) {

@@ -50,6 +50,7 @@ pub(super) struct PathModel {
     last_rtt: f64,
     /// How much one round trip differs from the one before, smoothed (as in RFC 3550 §6.4.1).
     jitter: f64,
+    samples: f64,
 }
 
 /// Delays this near to the smallest are the smallest.
@@ -72,7 +73,8 @@ impl PathModel {
         self.delay.add(delay, now);
         self.rtt.add(rtt, now);
         let differs = if first { 0.0 } else { (rtt - self.last_rtt).abs().min(0.1) };
-        self.jitter += (differs - self.jitter) / 16.0;
+        self.samples = (self.samples + 1.0).min(16.0);
+        self.jitter += (differs - self.jitter) / self.samples;
         self.last_rtt = rtt;
         if delay <= self.base() + SAME {
             self.fresh = now;
