@@ -6,7 +6,7 @@ mod reporter;
 pub use reporter::Reporter;
 
 use crate::{time::Time, transfer::pump::stamp_of, wire::control::Report};
-use control::{Phase, Round, Trial};
+use control::{Climb, Phase, Recent, Round, Trial};
 use path::{PathModel, Sample};
 use std::time::Duration;
 
@@ -49,6 +49,8 @@ pub struct Throttle {
     sent: u64,
     path: PathModel,
     round: Round,
+    recent: Recent,
+    climb: Climb,
     rates: [f64; 3],
     queue: f64,
     step: f64,
@@ -63,6 +65,8 @@ pub struct Throttle {
     /// The latest report.
     heard: Time,
     last_clock: f64,
+    /// After a gap: when, by the receiver's clock, and what came then.
+    at_once: Option<(f64, u64)>,
     /// The latest sign of a loss.
     stalled: Option<Time>,
     is_waiting: bool,
@@ -78,6 +82,8 @@ impl Throttle {
             sent: 0,
             path: PathModel::default(),
             round: Round::default(),
+            recent: Recent::default(),
+            climb: Climb::default(),
             rates: [0.0; 3],
             queue: 0.0,
             step: PACKET,
@@ -90,6 +96,7 @@ impl Throttle {
             late: 0.0,
             heard: now,
             last_clock: 0.0,
+            at_once: None,
             stalled: None,
             is_waiting: false,
         }
@@ -118,7 +125,7 @@ impl Throttle {
     /// report does not become a burst.
     fn pace(&self) -> Option<f64> {
         let rtt = self.path.rtt().filter(|rtt| *rtt >= NEAR)?;
-        let gain = if self.phase == (Phase::Startup { careful: false }) { 2.0 } else { 1.25 };
+        let gain = if self.phase == (Phase::Startup { careful: false }) { 1.5 } else { 1.25 };
         Some(gain * self.allowed() / (rtt + self.path.noise()))
     }
 
@@ -209,12 +216,13 @@ impl Throttle {
             if stalled && !self.is_near() {
                 return self.leave_startup(now);
             }
+            let newest = self.round.delays.iter().rev().take(2).copied().fold(f64::MAX, f64::min);
+            if self.path.beyond(newest) > self.tolerated() / 2.0 && self.round.delays.len() > 1 {
+                self.phase = Phase::Startup { careful: true };
+            }
             if self.round.delays.len() >= SAMPLES && !self.is_near() {
                 if self.path.beyond(self.round.at(0)) > self.tolerated() {
                     return self.leave_startup(now);
-                }
-                if self.path.beyond(self.round.at(self.round.delays.len() / 2)) > self.tolerated() {
-                    self.phase = Phase::Startup { careful: true };
                 }
             }
         }
@@ -235,21 +243,31 @@ impl Throttle {
     }
 
     /// Nothing for about a round trip, and then much at once: a packet was lost, and what followed waited for it.
-    fn has_stalled(&self, sample: &Sample) -> bool {
+    fn has_stalled(&mut self, sample: &Sample) -> bool {
         let gap = sample.clock - self.last_clock;
         let rtt = self.path.rtt().unwrap_or(0.0);
-        self.last_clock > 0.0 && gap > (0.8 * rtt).max(0.02) + 2.0 * self.path.noise() && sample.bytes as f64 > self.allowed() / 4.0
+        if self.last_clock > 0.0 && gap > (0.8 * rtt).max(0.02) + 2.0 * self.path.noise() {
+            self.at_once = Some((sample.clock, sample.bytes));
+        } else if let Some((clock, bytes)) = &mut self.at_once {
+            *bytes += sample.bytes;
+            if sample.clock > *clock + 0.001 {
+                self.at_once = None;
+            }
+        }
+        let much = self.in_flight_before() / 3.0;
+        self.at_once.take_if(|(_, bytes)| *bytes as f64 > much).is_some()
+    }
+
+    /// Bytes that were on the way before what came at once.
+    fn in_flight_before(&self) -> f64 {
+        (self.in_flight() as f64 + self.at_once.map_or(0.0, |(_, bytes)| bytes as f64)).max(LEAST)
     }
 
     fn note(&mut self, sample: Sample) {
-        let round = &mut self.round;
-        round.delays.push(sample.delay);
-        match round.clock {
-            None => round.clock = Some(sample.clock),
-            Some(_) => round.bytes += sample.bytes,
-        }
-        round.last_clock = sample.clock;
+        self.round.delays.push(sample.delay);
         self.last_clock = sample.clock;
+        let span = self.path.rtt().unwrap_or(0.0) + self.path.noise();
+        self.recent.add(sample.clock, self.path.received, span.max(0.02));
     }
 
     /// What the path seems to be.

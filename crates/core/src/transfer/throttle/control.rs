@@ -8,12 +8,18 @@
 //! some reports late, seldom all of them.
 use super::{LEAST, MOST, PACKET, SAMPLES, Throttle};
 use crate::time::Time;
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 /// Whether another's queue still stands is tried again after so long, then twice as long, and so on.
 const RETRY: Duration = Duration::from_secs(1);
 /// The smallest delay is looked for again after so long.
 const STALE: Duration = Duration::from_secs(5);
+/// Noise from which on delays are not trusted, in seconds.
+const NOISY: f64 = 0.004;
+/// A rate is measured for so long at least, in seconds.
+const MEASURED: f64 = 0.3;
+#[cfg(any())]
+const STALEX: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Phase {
     /// Half as much again each round trip, until delay or rate say that the line is full.
@@ -47,10 +53,42 @@ pub(super) struct Round {
     /// It ends when this much is reported.
     pub(super) end: u64,
     pub(super) delays: Vec<f64>,
-    pub(super) bytes: u64,
-    pub(super) clock: Option<f64>,
-    pub(super) last_clock: f64,
     pub(super) limited: bool,
+}
+
+/// What came lately: receiver's clock, bytes so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Recent(VecDeque<(f64, u64)>, f64);
+
+impl Recent {
+    /// Keeps about `span` seconds.
+    pub(super) fn add(&mut self, clock: f64, received: u64, span: f64) {
+        self.0.push_back((clock, received));
+        self.1 = span;
+        while self.0.get(1).is_some_and(|(at, _)| *at <= clock - span) {
+            self.0.pop_front();
+        }
+    }
+
+    /// Bytes a second, unless what came is too little to tell.
+    fn rate(&self) -> Option<f64> {
+        let ((from, before), (until, after)) = (self.0.front()?, self.0.back()?);
+        (until > from).then(|| (after - before) as f64 / (until - from).max(self.1 / 2.0))
+    }
+}
+
+/// The search by rate alone, where delays tell nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Climb {
+    /// The receiver's clock and bytes received when the measurement began.
+    start: Option<(f64, u64)>,
+    rounds: u32,
+    limited: bool,
+    /// What is tried: rate and window before.
+    trial: Option<(f64, f64)>,
+    /// Measurements until the next trial.
+    wait: u32,
+    failed: u32,
 }
 
 impl Round {
@@ -77,11 +115,7 @@ impl Throttle {
     }
 
     fn measure(&mut self) {
-        let round = &self.round;
-        if let Some(start) = round.clock
-            && round.bytes > 0
-        {
-            let rate = round.bytes as f64 / (round.last_clock - start).max(0.001);
+        if let Some(rate) = self.recent.rate() {
             self.rates = [rate, self.rates[0], self.rates[1]];
         }
     }
@@ -90,7 +124,9 @@ impl Throttle {
         self.measure();
         self.phase = Phase::Steady;
         self.queue = self.path.beyond(self.round.at(0));
-        self.window = self.product().max(LEAST);
+        let part = if self.is_noisy() { 0.7 } else { 0.0 };
+        self.window = self.product().max(LEAST).max(self.window * part);
+        self.climb = Climb::default();
         self.begin_round();
     }
 
@@ -107,10 +143,50 @@ impl Throttle {
             _ if self.is_near() => {}
             Phase::Startup { .. } => {}
             _ if self.draining.take().is_some() => {}
+            _ if self.is_noisy() => self.climb(limited),
             Phase::Steady => self.steady(limited, now),
             Phase::Competing(other) => self.compete(other, before, limited, now),
         }
         self.begin_round();
+    }
+
+    /// Programs are busy: reports come late whatever the queue.
+    fn is_noisy(&self) -> bool {
+        self.path.noise() > NOISY
+    }
+
+    /// Windows that bring more are kept, others are not.
+    fn climb(&mut self, limited: bool) {
+        self.trial = None;
+        let (clock, received) = (self.last_clock, self.path.received);
+        self.climb.rounds += 1;
+        self.climb.limited |= limited;
+        let Some((since, before)) = self.climb.start else {
+            self.climb.start = Some((clock, received));
+            return;
+        };
+        if clock - since < MEASURED || self.climb.rounds < 3 {
+            return;
+        }
+        let rate = (received - before) as f64 / (clock - since);
+        let is_short = self.path.rtt().unwrap_or(1.0) < 0.015;
+        let factor = if is_short { 1.5 } else { 1.25 };
+        let limited = self.climb.limited;
+        let mut climb = Climb { start: Some((clock, received)), failed: self.climb.failed, ..Climb::default() };
+        match self.climb.trial {
+            Some((slower, window)) if rate < slower * (1.0 + (factor - 1.0) / 2.0) => {
+                self.window = window;
+                climb.failed = (self.climb.failed + 1).min(4);
+                climb.wait = 1 << climb.failed;
+            }
+            Some(_) => climb.failed = 0,
+            None => climb.wait = self.climb.wait.saturating_sub(1),
+        }
+        if limited && climb.wait == 0 {
+            climb.trial = Some((rate, self.window));
+            self.window = (self.window * factor).min(MOST);
+        }
+        self.climb = climb;
     }
 
     fn steady(&mut self, limited: bool, now: Time) {
@@ -135,7 +211,8 @@ impl Throttle {
             if !limited {
                 return;
             }
-            self.grow(self.window / 8.0);
+            let room = 1.0 - self.queue / low;
+            self.grow(self.window / 8.0 * room * room);
             if self.path.age(now) > STALE {
                 self.path.refreshed(now);
                 self.draining = Some(0.5);
@@ -163,8 +240,8 @@ impl Throttle {
         if self.ups.is_multiple_of(3) {
             self.step *= 2.0;
         }
-        self.step = self.step.min(most.max(PACKET));
-        self.window = (self.window + self.step).min(MOST);
+        self.step = self.step.min((self.window / 8.0).max(PACKET));
+        self.window = (self.window + self.step.min(most.max(PACKET))).min(MOST);
     }
 
     /// `before` is the queue of the round before.

@@ -51,6 +51,8 @@ pub(super) struct PathModel {
     /// How much one round trip differs from the one before, smoothed (as in RFC 3550 §6.4.1).
     jitter: f64,
     samples: f64,
+    /// Its largest, slowly forgotten.
+    held: f64,
 }
 
 /// Delays this near to the smallest are the smallest.
@@ -75,6 +77,7 @@ impl PathModel {
         let differs = if first { 0.0 } else { (rtt - self.last_rtt).abs().min(0.1) };
         self.samples = (self.samples + 1.0).min(16.0);
         self.jitter += (differs - self.jitter) / self.samples;
+        self.held = self.jitter.max(self.held * 0.99);
         self.last_rtt = rtt;
         if delay <= self.base() + SAME {
             self.fresh = now;
@@ -84,7 +87,7 @@ impl PathModel {
 
     /// What busy programs add to a round trip, beyond what bursts of frames do by themselves.
     pub(super) fn noise(&self) -> f64 {
-        (3.0 * (self.jitter - 0.002)).clamp(0.0, 0.06)
+        (3.0 * (self.held - 0.002)).clamp(0.0, 0.06)
     }
 
     fn base(&self) -> f64 {
