@@ -162,7 +162,7 @@ impl Lanes {
                     self.plan_late(0, lane, What::Reported(report));
                 }
             }
-            Seen::Buffered { flow, end: 0, .. } => self.fill(self.at(flow)),
+            Seen::Buffered { flow, end: 0, bytes } if bytes[1] < LANE_QUEUE => self.fill(self.at(flow)),
             Seen::Buffered { .. } => {}
         }
     }

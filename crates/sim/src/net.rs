@@ -144,6 +144,8 @@ impl Net {
             ends[end].send(stream, len, content, now);
         }
         self.settle(flow, end);
+        let bytes = self.buffers(flow, end);
+        self.seen.push(Seen::Buffered { flow, end, bytes }); // some of it may be out already
     }
 
     /// Bytes that a browser has taken for a channel and never sent yet.
@@ -164,7 +166,10 @@ impl Net {
 
     /// When something will happen.
     pub fn next(&self) -> Option<Time> {
-        self.order.peek().map(|Reverse((at, _))| *at)
+        match self.seen.is_empty() {
+            true => self.order.peek().map(|Reverse((at, _))| *at),
+            false => Some(self.now),
+        }
     }
 
     /// Moves the clock to `to`, or to the first moment at which an application sees something.

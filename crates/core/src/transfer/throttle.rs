@@ -7,7 +7,7 @@ pub use reporter::Reporter;
 
 use crate::{time::Time, transfer::pump::stamp_of, wire::control::Report};
 use control::{Climb, Phase, Recent, Round, Trial};
-use path::{PathModel, Sample};
+use path::{PathModel, SHORT, Sample};
 use std::time::Duration;
 
 /// A browser's packet carries about so many bytes of a message.
@@ -19,9 +19,10 @@ const MOST: f64 = (16 << 20) as f64;
 /// Frames: as long as a browser's burst at least.
 const SHORTEST: f64 = 2.0 * PACKET;
 const LONGEST: usize = 64 << 10;
-/// A smallest round trip below this is a LAN's: nothing is held back there below 4 MiB.
-const NEAR: f64 = 0.004;
+/// Nothing is held back on a LAN below this.
 const NEAR_WINDOW: f64 = (4 << 20) as f64;
+/// Up to so much, start-up grows by half each round trip; then by a quarter.
+const SLOWER: f64 = (48 << 10) as f64;
 /// A loss is remembered so long.
 const REMEMBER: Duration = Duration::from_secs(3);
 /// Reports that make a round, at least.
@@ -51,6 +52,8 @@ pub struct Throttle {
     round: Round,
     recent: Recent,
     climb: Climb,
+    /// In a noisy start-up: clock and bytes when a measurement began, and what the one before brought.
+    rise: Option<(f64, u64, f64)>,
     rates: [f64; 3],
     queue: f64,
     step: f64,
@@ -65,6 +68,8 @@ pub struct Throttle {
     /// The latest report.
     heard: Time,
     last_clock: f64,
+    /// The queue that may stand since a loss showed how short the path's is, in seconds.
+    shallow: Option<f64>,
     /// After a gap: when, by the receiver's clock, and what came then.
     at_once: Option<(f64, u64)>,
     /// The latest sign of a loss.
@@ -84,6 +89,7 @@ impl Throttle {
             round: Round::default(),
             recent: Recent::default(),
             climb: Climb::default(),
+            rise: None,
             rates: [0.0; 3],
             queue: 0.0,
             step: PACKET,
@@ -96,6 +102,7 @@ impl Throttle {
             late: 0.0,
             heard: now,
             last_clock: 0.0,
+            shallow: None,
             at_once: None,
             stalled: None,
             is_waiting: false,
@@ -112,7 +119,7 @@ impl Throttle {
     }
 
     fn is_near(&self) -> bool {
-        self.path.rtt().is_some_and(|rtt| rtt < NEAR)
+        self.path.is_near()
     }
 
     fn allowed(&self) -> f64 {
@@ -124,8 +131,9 @@ impl Throttle {
     /// Bytes a second that may be handed over: the window spread over four fifths of a round trip, so that a late
     /// report does not become a burst.
     fn pace(&self) -> Option<f64> {
-        let rtt = self.path.rtt().filter(|rtt| *rtt >= NEAR)?;
-        let gain = if self.phase == (Phase::Startup { careful: false }) { 1.5 } else { 1.25 };
+        let rtt = self.path.rtt().filter(|_| !self.is_near())?;
+        let is_first = self.phase == (Phase::Startup { careful: false }) && self.window < SLOWER;
+        let gain = if is_first { 1.5 } else { 1.25 };
         Some(gain * self.allowed() / (rtt + self.path.noise()))
     }
 
@@ -206,12 +214,21 @@ impl Throttle {
         self.heard = now;
         let stalled = self.has_stalled(&sample);
         if stalled {
+            let is_new = self.stalled.is_none_or(|at| now.since(at) > REMEMBER);
             self.stalled = Some(now);
+            if is_new && self.phase == Phase::Steady && !self.is_near() {
+                self.handle_stall();
+            }
         }
         self.note(sample);
         if let Phase::Startup { careful } = self.phase {
             if self.round.limited {
-                self.window = (self.window + sample.bytes as f64 / if careful { 8.0 } else { 2.0 }).min(MOST);
+                let part = match careful {
+                    true => 8.0,
+                    false if self.window < SLOWER => 2.0,
+                    false => 4.0,
+                };
+                self.window = (self.window + sample.bytes as f64 / part).min(MOST);
             }
             if stalled && !self.is_near() {
                 return self.leave_startup(now);
@@ -221,7 +238,8 @@ impl Throttle {
                 self.phase = Phase::Startup { careful: true };
             }
             if self.round.delays.len() >= SAMPLES && !self.is_near() {
-                if self.path.beyond(self.round.at(0)) > self.tolerated() {
+                let newest = self.round.delays.iter().rev().take(SAMPLES).copied().fold(f64::MAX, f64::min);
+                if self.path.beyond(newest) > self.tolerated() && !self.still_rises() {
                     return self.leave_startup(now);
                 }
             }
@@ -261,6 +279,21 @@ impl Throttle {
     /// Bytes that were on the way before what came at once.
     fn in_flight_before(&self) -> f64 {
         (self.in_flight() as f64 + self.at_once.map_or(0.0, |(_, bytes)| bytes as f64)).max(LEAST)
+    }
+
+    /// Where delays tell nothing and a loss does little harm: start-up goes on as long as it brings more.
+    fn still_rises(&mut self) -> bool {
+        if !self.is_noisy() || self.path.rtt().is_none_or(|rtt| rtt > SHORT) {
+            return false;
+        }
+        let (clock, received) = (self.last_clock, self.path.received);
+        let (since, before, slower) = *self.rise.get_or_insert((clock, received, 0.0));
+        if clock - since < 0.15 {
+            return true;
+        }
+        let rate = (received - before) as f64 / (clock - since);
+        self.rise = Some((clock, received, rate));
+        rate > 1.2 * slower
     }
 
     fn note(&mut self, sample: Sample) {

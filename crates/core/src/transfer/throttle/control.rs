@@ -6,7 +6,7 @@
 //! ```
 //! A decision is made once a round trip, from the smallest delay of at least [`SAMPLES`] reports: a busy CPU makes
 //! some reports late, seldom all of them.
-use super::{LEAST, MOST, PACKET, SAMPLES, Throttle};
+use super::{path::SHORT, LEAST, MOST, PACKET, SAMPLES, Throttle};
 use crate::time::Time;
 use std::{collections::VecDeque, time::Duration};
 
@@ -71,7 +71,7 @@ impl Recent {
     }
 
     /// Bytes a second, unless what came is too little to tell.
-    fn rate(&self) -> Option<f64> {
+    pub(super) fn rate(&self) -> Option<f64> {
         let ((from, before), (until, after)) = (self.0.front()?, self.0.back()?);
         (until > from).then(|| (after - before) as f64 / (until - from).max(self.1 / 2.0))
     }
@@ -103,10 +103,11 @@ impl Round {
 impl Throttle {
     /// A queue of our own that may stand, in seconds.
     pub(super) fn tolerated(&self) -> f64 {
-        (self.path.rtt().unwrap_or(0.0) / 10.0).clamp(0.004, 0.012) + self.path.noise()
+        let share = (self.path.rtt().unwrap_or(0.0) / 10.0).clamp(0.004, 0.012);
+        share.min(self.shallow.unwrap_or(share)) + self.path.noise()
     }
 
-    fn rate(&self) -> f64 {
+    pub(super) fn rate(&self) -> f64 {
         self.rates.iter().copied().fold(0.0, f64::max)
     }
 
@@ -151,7 +152,7 @@ impl Throttle {
     }
 
     /// Programs are busy: reports come late whatever the queue.
-    fn is_noisy(&self) -> bool {
+    pub(super) fn is_noisy(&self) -> bool {
         self.path.noise() > NOISY
     }
 
@@ -169,8 +170,7 @@ impl Throttle {
             return;
         }
         let rate = (received - before) as f64 / (clock - since);
-        let is_short = self.path.rtt().unwrap_or(1.0) < 0.015;
-        let factor = if is_short { 1.5 } else { 1.25 };
+        let factor = if self.path.rtt().is_some_and(|rtt| rtt < SHORT) { 1.5 } else { 1.25 };
         let limited = self.climb.limited;
         let mut climb = Climb { start: Some((clock, received)), failed: self.climb.failed, ..Climb::default() };
         match self.climb.trial {
@@ -187,6 +187,13 @@ impl Throttle {
             self.window = (self.window * factor).min(MOST);
         }
         self.climb = climb;
+    }
+
+    /// A loss shows how short the queue of the path is.
+    pub(super) fn handle_stall(&mut self) {
+        let least = self.queue.min(self.tolerated()) / 2.0;
+        self.shallow = Some(least.max(0.002));
+        self.window = (self.window * 0.9).max(LEAST);
     }
 
     fn steady(&mut self, limited: bool, now: Time) {
@@ -215,7 +222,7 @@ impl Throttle {
             self.grow(self.window / 8.0 * room * room);
             if self.path.age(now) > STALE {
                 self.path.refreshed(now);
-                self.draining = Some(0.5);
+                self.drain();
             }
         } else {
             (self.step, self.ups) = (PACKET, 0);
@@ -230,9 +237,15 @@ impl Throttle {
                 }
             } else if self.path.age(now) > STALE {
                 self.path.refreshed(now);
-                self.draining = Some(0.5);
+                self.drain();
             }
         }
+    }
+
+    /// Empties our own queue for a round, to see the smallest delay; not more, since what follows is a burst.
+    fn drain(&mut self) {
+        let rtt = self.path.rtt().unwrap_or(0.0);
+        self.draining = Some((1.0 - 2.0 * self.queue / (rtt + self.queue)).clamp(0.5, 0.9));
     }
 
     fn grow(&mut self, most: f64) {

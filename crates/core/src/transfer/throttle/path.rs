@@ -47,14 +47,23 @@ pub(super) struct PathModel {
     /// When the delay was last about the smallest.
     fresh: Time,
     pub(super) received: u64,
+    is_near: bool,
+    /// Delays have told nothing since.
+    blind: Option<Time>,
     last_rtt: f64,
     /// How much one round trip differs from the one before, smoothed (as in RFC 3550 §6.4.1).
     jitter: f64,
-    samples: f64,
     /// Its largest, slowly forgotten.
     held: f64,
 }
 
+/// A round trip below this is a LAN's, in seconds.
+pub(super) const NEAR: f64 = 0.004;
+/// A short path: a browser recovers there within a second or two, whatever it overran; seconds.
+pub(super) const SHORT: f64 = 0.03;
+/// Noise that hides any queue worth hiding on a short path, in seconds, and how long it has to last.
+const LOUD: f64 = 0.01;
+const BLIND: Duration = Duration::from_millis(500);
 /// Delays this near to the smallest are the smallest.
 const SAME: f64 = 0.001;
 
@@ -74,15 +83,29 @@ impl PathModel {
         let rtt = seconds(stamp.wrapping_sub(report.echo).wrapping_sub(report.held)).max(0.0001);
         self.delay.add(delay, now);
         self.rtt.add(rtt, now);
-        let differs = if first { 0.0 } else { (rtt - self.last_rtt).abs().min(0.1) };
-        self.samples = (self.samples + 1.0).min(16.0);
-        self.jitter += (differs - self.jitter) / self.samples;
+        self.is_near |= rtt < NEAR;
+        self.see_noise(now);
+        let differs = if first { 0.0 } else { (rtt - self.last_rtt).abs().min(0.02) };
+        self.jitter += (differs - self.jitter) / 16.0;
         self.held = self.jitter.max(self.held * 0.99);
         self.last_rtt = rtt;
         if delay <= self.base() + SAME {
             self.fresh = now;
         }
         Some(Sample { bytes, delay, clock })
+    }
+
+    /// A round trip of a LAN's was seen: later ones may be longer for the load on the programs, or for a queue.
+    pub(super) fn is_near(&self) -> bool {
+        self.is_near
+    }
+
+    /// A short path whose delays tell nothing is given its way: what none does harm there for a second or two.
+    fn see_noise(&mut self, now: Time) {
+        match self.noise() > LOUD && self.rtt().is_some_and(|rtt| rtt < SHORT / 2.0) {
+            true => self.is_near |= now.since(*self.blind.get_or_insert(now)) > BLIND,
+            false => self.blind = None,
+        }
     }
 
     /// What busy programs add to a round trip, beyond what bursts of frames do by themselves.
