@@ -74,7 +74,11 @@ fn fairness() {
             lanes.run(Duration::from_secs(30));
             let after = count(&lanes, cubic);
             let share = |bytes: u64| bytes as f64 * 8.0 / 30.0 / path.rate;
-            println!("{rtt:>4} ms queue {queue} | {:.2} {:.2}", share(after.0 - before.0), share(after.1 - before.1));
+            println!(
+                "{rtt:>4} ms queue {queue} | {:.2} {:.2}",
+                share(after.0 - before.0),
+                share(after.1 - before.1)
+            );
         }
     }
 }

@@ -152,7 +152,8 @@ impl Lanes {
         match seen {
             Seen::Message { flow, end: 1, content, .. } => {
                 let lane = self.at(flow);
-                let number = |at: usize| u32::from_be_bytes(content[at..at + 4].try_into().expect("four bytes"));
+                let number =
+                    |at: usize| u32::from_be_bytes(content[at..at + 4].try_into().expect("four bytes"));
                 self.lanes[lane].received += u64::from(number(0));
                 self.plan_late(1, lane, What::Arrived(number(0) as usize, number(4)));
             }

@@ -386,7 +386,8 @@ impl World {
     fn advance_net(&mut self) {
         for seen in self.net.as_mut().map_or(Vec::new(), |net| net.advance(self.now)) {
             let (Seen::Message { flow, .. } | Seen::Buffered { flow, .. }) = &seen;
-            let Some(lane) = self.flows.iter().find(|(_, known)| *known == flow).map(|(lane, _)| *lane) else {
+            let Some(lane) = self.flows.iter().find(|(_, known)| *known == flow).map(|(lane, _)| *lane)
+            else {
                 continue;
             };
             match seen {

@@ -38,3 +38,46 @@ fn a_line_with_a_queue_of_a_product_or_more_is_filled_and_its_queue_is_short() {
         }
     }
 }
+
+#[test]
+fn a_short_queue_is_not_overrun() {
+    for (mbit, rtt) in [(10.0, 50), (20.0, 50), (40.0, 50), (10.0, 100), (20.0, 100), (40.0, 100)] {
+        let mut lanes = one(Path::new(mbit, rtt, 0.3, 0.0));
+        lanes.run(seconds(6.0));
+
+        let (share, _) = measure(&mut lanes, 8.0);
+
+        assert!(share >= 0.7, "{mbit} Mbit/s, {rtt} ms: {share:.2}");
+    }
+}
+
+/// Everything is seen late by 10 ms on average: delays used to be taken for a queue, and a lane fell to 0.01.
+#[test]
+fn busy_programs_do_not_starve_a_lane() {
+    for (mbit, rtt, queue) in
+        [(20.0, 50, 4.0), (40.0, 50, 4.0), (20.0, 100, 1.0), (40.0, 100, 1.0), (20.0, 20, 1.0)]
+    {
+        let mut lanes = one(Path::new(mbit, rtt, queue, 0.0));
+        lanes.busy = Duration::from_millis(10);
+        lanes.run(seconds(4.0));
+
+        let (share, _) = measure(&mut lanes, 8.0);
+
+        assert!(share >= 0.65, "{mbit} Mbit/s, {rtt} ms, queue {queue}: {share:.2}");
+    }
+}
+
+/// A LAN whose programs do 10 MB/s and see everything late.
+#[test]
+fn a_lan_is_not_held_back_however_busy_its_programs() {
+    for (rtt_us, busy) in [(500, 0), (1500, 5), (1500, 15), (5500, 10)] {
+        let path = Path { rtt: Duration::from_micros(rtt_us), queue: 2e7, ..Path::new(80.0, 1, 1.0, 0.0) };
+        let mut lanes = one(path);
+        lanes.busy = Duration::from_millis(busy);
+        lanes.run(seconds(2.0));
+
+        let (share, _) = measure(&mut lanes, 3.0);
+
+        assert!(share >= 0.9, "{rtt_us} us, {busy} ms late: {share:.2}");
+    }
+}

@@ -1,4 +1,10 @@
 //! How many bytes may be on the way on a lane whose channel is a browser's.
+//!
+//! Three files: [`path`] understands reports, [`control`] decides, and here is the window, its pace and the seam.
+//! In virtual time (`cargo xtask bench sim-paths`) one lane fills 0.83 to 0.93 of quiet lines of 10 to 40 Mbit/s, 20 to
+//! 100 ms, queues of 0.3 to 4 products. Beside programs that see everything late by 10 ms on average it is better than
+//! none where the queue is a product or more and the path 50 ms or longer, and worse where a queue of 0.3 meets 50 ms:
+//! 0.44 to 0.69 where a channel fed as it likes has 0.70 to 0.83.
 mod control;
 mod path;
 mod reporter;
@@ -175,8 +181,9 @@ impl Throttle {
         let pace = self.pace()?;
         let frame = self.frame() as f64;
         let fits = self.in_flight() as f64 + frame <= self.allowed();
-        (self.is_waiting && fits)
-            .then(|| self.tokens_at + Duration::from_secs_f64(((frame - self.tokens) / pace).max(0.0) + 0.0001))
+        (self.is_waiting && fits).then(|| {
+            self.tokens_at + Duration::from_secs_f64(((frame - self.tokens) / pace).max(0.0) + 0.0001)
+        })
     }
 
     /// Says whether the moment of [`Self::timeout`] has come; then the caller sends what it has.
@@ -231,16 +238,16 @@ impl Throttle {
                 self.window = (self.window + sample.bytes as f64 / part).min(MOST);
             }
             if stalled && !self.is_near() {
-                return self.leave_startup(now);
+                return self.leave_startup();
             }
-            let newest = self.round.delays.iter().rev().take(2).copied().fold(f64::MAX, f64::min);
+            let newest = self.round.newest(2);
             if self.path.beyond(newest) > self.tolerated() / 2.0 && self.round.delays.len() > 1 {
                 self.phase = Phase::Startup { careful: true };
             }
             if self.round.delays.len() >= SAMPLES && !self.is_near() {
-                let newest = self.round.delays.iter().rev().take(SAMPLES).copied().fold(f64::MAX, f64::min);
+                let newest = self.round.newest(SAMPLES);
                 if self.path.beyond(newest) > self.tolerated() && !self.still_rises() {
-                    return self.leave_startup(now);
+                    return self.leave_startup();
                 }
             }
         }
@@ -249,7 +256,7 @@ impl Throttle {
         }
         if self.phase == Phase::Steady && self.trial.is_none() {
             // A queue that grows fast is not watched for a whole round.
-            let newest = self.round.delays.iter().rev().take(SAMPLES).copied().fold(f64::MAX, f64::min);
+            let newest = self.round.newest(SAMPLES);
             if self.path.beyond(newest) > (4.0 * self.tolerated()).max(self.path.rtt().unwrap_or(0.0) / 2.0) {
                 self.round.delays = vec![newest];
                 return self.end_round(now);
@@ -316,10 +323,5 @@ impl Throttle {
     /// Bytes that may be on the way.
     pub fn window(&self) -> u64 {
         self.allowed() as u64
-    }
-
-    /// For a trace.
-    pub fn debug_phase(&self) -> String {
-        format!("{:?} noise {:.1} pace {:?} late {:.1}", self.phase, self.path.noise()*1e3, self.pace().map(|p| p*8e-6), self.late*1e3)
     }
 }

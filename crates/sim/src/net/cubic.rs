@@ -86,7 +86,8 @@ impl Cubic {
             if number > self.recover {
                 self.recover = self.next;
                 // Fast convergence (§4.7): who lost while still below its peak gives way.
-                self.peak = if self.window < self.peak { self.window * (1.0 + BETA) / 2.0 } else { self.window };
+                self.peak =
+                    if self.window < self.peak { self.window * (1.0 + BETA) / 2.0 } else { self.window };
                 self.window = (self.window * BETA).max(2.0);
                 (self.threshold, self.epoch) = (self.window, None);
             }

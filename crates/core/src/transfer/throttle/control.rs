@@ -1,12 +1,16 @@
 //! How the window follows the path.
 //!
 //! ```text
-//! Startup ──delays spread: careful──> Startup ──they rise, or a loss──> Steady ──two cuts in vain──> Competing
-//!                                                                          ^──queue gone, two cuts help──┘
+//! Startup ──a delay rises: careful──> Startup ──delays stay up, or a loss──> Steady ──two cuts in vain──> Competing
+//!                                                                               ^──queue gone, two cuts help──┘
 //! ```
-//! A decision is made once a round trip, from the smallest delay of at least [`SAMPLES`] reports: a busy CPU makes
-//! some reports late, seldom all of them.
-use super::{path::SHORT, LEAST, MOST, PACKET, SAMPLES, Throttle};
+//! On quiet machines a decision is made once a round trip, from the smallest delay of at least [`SAMPLES`](super::SAMPLES) reports.
+//! Busy programs make all of them late, and then neither a delay nor its smallest means a queue: cuts starve the lane.
+//! There [`Climb`] searches by rate alone. Tried and given up: a floor of 256 KiB on short noisy paths (it came and
+//! went with the noise, and overran the queue each time), pacing by the delivery rate (late reports make it fall, and
+//! the rate falls with it), rates over the time between two reports (what a loss held back comes at once, and looks
+//! like gigabits), a drain of half the window (what refills it is a burst of its own).
+use super::{LEAST, MOST, PACKET, Throttle, path::SHORT};
 use crate::time::Time;
 use std::{collections::VecDeque, time::Duration};
 
@@ -18,11 +22,10 @@ const STALE: Duration = Duration::from_secs(5);
 const NOISY: f64 = 0.004;
 /// A rate is measured for so long at least, in seconds.
 const MEASURED: f64 = 0.3;
-#[cfg(any())]
-const STALEX: Duration = Duration::from_secs(5);
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Phase {
-    /// Half as much again each round trip, until delay or rate say that the line is full.
+    /// Half as much again each round trip, later a quarter, an eighth once a delay rises; until delays stay up.
     Startup { careful: bool },
     /// A short queue of our own.
     Steady,
@@ -71,7 +74,7 @@ impl Recent {
     }
 
     /// Bytes a second, unless what came is too little to tell.
-    pub(super) fn rate(&self) -> Option<f64> {
+    fn rate(&self) -> Option<f64> {
         let ((from, before), (until, after)) = (self.0.front()?, self.0.back()?);
         (until > from).then(|| (after - before) as f64 / (until - from).max(self.1 / 2.0))
     }
@@ -92,11 +95,14 @@ pub(super) struct Climb {
 }
 
 impl Round {
-    /// A delay by its rank among those of the round.
-    pub(super) fn at(&self, rank: usize) -> f64 {
-        let mut delays = self.delays.clone();
-        delays.sort_by(f64::total_cmp);
-        delays.get(rank).copied().unwrap_or(0.0)
+    /// The smallest delay of all.
+    pub(super) fn least(&self) -> f64 {
+        self.delays.iter().copied().reduce(f64::min).unwrap_or(0.0)
+    }
+
+    /// The smallest of the newest.
+    pub(super) fn newest(&self, samples: usize) -> f64 {
+        self.delays.iter().rev().take(samples).copied().reduce(f64::min).unwrap_or(0.0)
     }
 }
 
@@ -107,7 +113,7 @@ impl Throttle {
         share.min(self.shallow.unwrap_or(share)) + self.path.noise()
     }
 
-    pub(super) fn rate(&self) -> f64 {
+    fn rate(&self) -> f64 {
         self.rates.iter().copied().fold(0.0, f64::max)
     }
 
@@ -121,10 +127,10 @@ impl Throttle {
         }
     }
 
-    pub(super) fn leave_startup(&mut self, now: Time) {
+    pub(super) fn leave_startup(&mut self) {
         self.measure();
         self.phase = Phase::Steady;
-        self.queue = self.path.beyond(self.round.at(0));
+        self.queue = self.path.beyond(self.round.least());
         let part = if self.is_noisy() { 0.7 } else { 0.0 };
         self.window = self.product().max(LEAST).max(self.window * part);
         self.climb = Climb::default();
@@ -138,7 +144,7 @@ impl Throttle {
     pub(super) fn end_round(&mut self, now: Time) {
         self.measure();
         let before = self.queue;
-        self.queue = self.path.beyond(self.round.at(0));
+        self.queue = self.path.beyond(self.round.least());
         let limited = self.round.limited;
         match self.phase {
             _ if self.is_near() => {}
@@ -172,11 +178,12 @@ impl Throttle {
         let rate = (received - before) as f64 / (clock - since);
         let factor = if self.path.rtt().is_some_and(|rtt| rtt < SHORT) { 1.5 } else { 1.25 };
         let limited = self.climb.limited;
-        let mut climb = Climb { start: Some((clock, received)), failed: self.climb.failed, ..Climb::default() };
+        let mut climb =
+            Climb { start: Some((clock, received)), failed: self.climb.failed, ..Climb::default() };
         match self.climb.trial {
-            Some((slower, window)) if rate < slower * (1.0 + (factor - 1.0) / 2.0) => {
+            Some((slower, window)) if rate < slower * (1.0 + (factor - 1.0) / 2.5) => {
                 self.window = window;
-                climb.failed = (self.climb.failed + 1).min(4);
+                climb.failed = (self.climb.failed + 1).min(2);
                 climb.wait = 1 << climb.failed;
             }
             Some(_) => climb.failed = 0,
@@ -286,7 +293,8 @@ impl Throttle {
             let rate = self.rates[0].max(1.0);
             let before = self.window;
             self.window = (before * 0.7).max(LEAST);
-            self.trial = Some(Trial { before, queue: self.queue, expected: (before - self.window) / rate, rounds: 0 });
+            self.trial =
+                Some(Trial { before, queue: self.queue, expected: (before - self.window) / rate, rounds: 0 });
             return;
         }
         if !limited {

@@ -1,9 +1,5 @@
 //! The receiver's side: when a lane's report is due, and what is in it.
-use crate::{
-    time::Time,
-    transfer::pump::stamp_of,
-    wire::control::Report,
-};
+use crate::{time::Time, transfer::pump::stamp_of, wire::control::Report};
 use std::time::Duration;
 
 /// Up to this length a frame belongs to a path whose queue matters more than the CPU.

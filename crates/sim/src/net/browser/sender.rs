@@ -1,5 +1,7 @@
 //! The half that sends: window, fast recovery and timeout (RFC 9260 §7.2), as browsers have them.
-use super::{Chunk, CHUNK_HEADER, HEADER, PACKET, RECEIVE_WINDOW, RTO_INITIAL, RTO_MAX, RTO_MIN, STREAMS, Sack};
+use super::{
+    CHUNK_HEADER, Chunk, HEADER, PACKET, RECEIVE_WINDOW, RTO_INITIAL, RTO_MAX, RTO_MIN, STREAMS, Sack,
+};
 use beeline_core::time::Time;
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -133,7 +135,13 @@ impl Sender {
             chunks.push(chunk.clone());
             self.in_flight += size;
             self.peer_window = self.peer_window.saturating_sub(size);
-            self.items.push_back(Item { chunk, sent: now, misses: 0, state: ItemState::InFlight, again: false });
+            self.items.push_back(Item {
+                chunk,
+                sent: now,
+                misses: 0,
+                state: ItemState::InFlight,
+                again: false,
+            });
             (room, left) = (room.saturating_sub(size), left.saturating_sub(size));
         }
         if !chunks.is_empty() && self.timer.is_none() {
