@@ -59,8 +59,11 @@ pub(super) struct PathModel {
 
 /// A round trip below this is a LAN's, in seconds.
 pub(super) const NEAR: f64 = 0.004;
-/// A short path: a browser recovers there within a second or two, whatever it overran; seconds.
+/// On a path shorter than this a browser recovers within seconds, whatever it overran: the search goes faster there;
+/// in seconds.
 pub(super) const SHORT: f64 = 0.03;
+/// Shorter than this, the throttle steps aside where programs are loud.
+const SHORTER: f64 = 0.015;
 /// Noise that hides any queue worth hiding on a short path, in seconds, and how long it has to last.
 const LOUD: f64 = 0.01;
 const BLIND: Duration = Duration::from_millis(500);
@@ -102,7 +105,7 @@ impl PathModel {
 
     /// A short path whose delays tell nothing is given its way: what none does harm there for a second or two.
     fn see_noise(&mut self, now: Time) {
-        match self.noise() > LOUD && self.rtt().is_some_and(|rtt| rtt < SHORT / 2.0) {
+        match self.noise() > LOUD && self.rtt().is_some_and(|rtt| rtt < SHORTER) {
             true => self.is_near |= now.since(*self.blind.get_or_insert(now)) > BLIND,
             false => self.blind = None,
         }
