@@ -1,6 +1,6 @@
 //! How many bytes may be on the way on a lane whose channel is a browser's.
 //!
-//! Three files: [`path`] understands reports, [`control`] decides, and here is the window, its pace and the seam.
+//! Three files: `path` understands reports, `control` decides, and here is the window, its pace and the seam.
 //! In virtual time (`cargo xtask bench sim-paths`) one lane fills 0.83 to 0.93 of quiet lines of 10 to 40 Mbit/s, 20 to
 //! 100 ms, queues of 0.3 to 4 products. Beside programs that see everything late by 10 ms on average it is not yet
 //! better than none everywhere (means of five seeds, the worst of them in brackets, a channel fed as it likes after
