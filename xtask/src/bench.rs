@@ -19,7 +19,12 @@ pub(crate) fn bench(name: &str, options: &[&str]) -> Result<()> {
                 cargo(["run", "--quiet", "--release", "-p", "beeline-sctp", "--example", "sim", "--"]);
             return step("bench sim", command.args(options));
         }
-        _ => bail!("no such measurement: {name}\nhint: browser, code, native, paths, sim or wan"),
+        "sim-paths" => {
+            let mut command =
+                cargo(["run", "--quiet", "--release", "-p", "beeline-sim", "--example", "paths", "--"]);
+            return step("bench sim-paths", command.args(options));
+        }
+        _ => bail!("no such measurement: {name}\nhint: browser, code, native, paths, sim, sim-paths or wan"),
     }
     run(name, options)
 }

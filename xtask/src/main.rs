@@ -34,6 +34,7 @@ usage: cargo xtask TASK
   bench paths [--short] [--full] [--changes] [--company] [--cell MBIT,MS,BDP,PERCENT[,FROM,TO]]… [--runs N] [--json]
   bench wan [--mib N] [--runs N] [--json]
   bench sim [--short] [--fair] [--mbit M] [--rtt MS] [--loss PERCENT]
+  bench sim-paths [--lanes N] [--busy MS] [--loss PERCENT] [--fair]
   shots                          pictures of the page in target/shots";
 
 fn main() -> ExitCode {

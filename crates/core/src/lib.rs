@@ -34,4 +34,4 @@ pub mod time;
 mod transfer;
 pub mod wire;
 
-pub use transfer::TextTooLong;
+pub use transfer::{TextTooLong, throttle};

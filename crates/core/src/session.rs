@@ -58,6 +58,9 @@ pub struct Config {
     /// Whether the device can take a camera's and a microphone's media sections. Offers with such are refused
     /// elsewhere.
     pub media: bool,
+    /// Whether what is on the way on a lane is bounded by the throttle: for a browser's channels, which overrun the
+    /// queue of an Internet path by themselves.
+    pub throttled: bool,
 }
 
 impl std::fmt::Debug for Config {
@@ -152,7 +155,7 @@ impl Session {
             ice: Vec::new(),
             room,
             phase,
-            transfers: Transfers::new(is_opener),
+            transfers: Transfers::new(is_opener, config.throttled),
             outputs: VecDeque::new(),
         }
     }

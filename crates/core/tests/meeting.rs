@@ -224,7 +224,11 @@ fn a_server_gets_one_proof_of_the_words_from_a_joiner_whatever_it_repeats() {
     }
     let now = Time::default();
     let code = Code::parse("7-guitar-sunset").unwrap();
-    let mut joiner = Session::join(Config { name: String::new(), seed: [3; 32], media: false }, &code, now);
+    let mut joiner = Session::join(
+        Config { name: String::new(), seed: [3; 32], media: false, throttled: false },
+        &code,
+        now,
+    );
     // Any message of the opener's side will do: that of somebody who guesses other words.
     let (password, joiners, openers) = (
         spake2::Password::new(b"abandon-abandon"),

@@ -69,7 +69,7 @@ impl Driver {
         events: UnboundedSender<Event>,
         seed: session::Seed,
     ) -> Driver {
-        let settings = session::Config { name: config.name.clone(), seed, media: false };
+        let settings = session::Config { name: config.name.clone(), seed, media: false, throttled: false };
         let origin = Instant::now();
         let session = match &role {
             Role::Opener => Session::open(settings, Time::default()),

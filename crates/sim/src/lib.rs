@@ -9,13 +9,17 @@
 //! to the next; nothing sleeps.
 mod disk;
 mod hub;
+pub mod lanes;
 mod link;
+pub mod net;
 mod peer;
 
 pub use disk::{Disk, files};
 pub use hub::Hub;
 pub use link::Link;
 pub use peer::Peer;
+
+use net::{Flow, Net, Path, Seen};
 
 use beeline_core::{
     code::Code,
@@ -58,12 +62,17 @@ pub struct World {
     pub hub: Hub,
     /// Between the peers, both ways.
     pub link: Link,
+    /// Instead of it, once there is one: browsers' connections, packet by packet.
+    pub net: Option<Net>,
+    flows: BTreeMap<LaneId, Flow>,
     /// One way to the server and back.
     pub server_delay: Duration,
     /// Changes a message between the peers; for what a hostile peer would send.
     pub mangle: Option<fn(&mut ChaCha20Rng, Channel, &mut Vec<u8>)>,
     /// Whether peers that are added can take a call.
     pub media: bool,
+    /// Whether the peers' channels are throttled.
+    pub throttled: bool,
     now: Time,
     number: u64,
     order: BinaryHeap<Reverse<(Time, u64)>>,
@@ -78,9 +87,12 @@ impl World {
             peers: Vec::new(),
             hub: Hub::default(),
             link,
+            net: None,
+            flows: BTreeMap::new(),
             server_delay: Duration::from_millis(5),
             mangle: None,
             media: true,
+            throttled: false,
             now: Time::from_origin(Duration::from_secs(100)),
             number: 0,
             order: BinaryHeap::new(),
@@ -92,12 +104,26 @@ impl World {
     /// Two peers that have met and are connected: 0 is the opener.
     pub fn connected(seed: u64, link: Link) -> Self {
         let mut world = Self::new(seed, link);
-        let opener = world.open();
-        let code = world.code(opener);
-        let joiner = world.join(&code);
-        let both = |w: &World| [opener, joiner].iter().all(|p| w.peers[*p].has(|e| *e == Event::Connected));
-        assert!(world.run_until(Duration::from_secs(60), both), "the peers connect: {:#?}", world.events());
+        world.meet();
         world
+    }
+
+    /// Two connected peers whose channels are browsers' over a line.
+    pub fn browsers(seed: u64, path: Path) -> Self {
+        let mut world = Self::new(seed, Link::new((path.rate / 8.0) as u64, path.rtt / 2));
+        world.throttled = true;
+        world.meet();
+        world.run(Duration::from_secs(1)); // until nothing is on the old link
+        world.net = Some(Net::new(path, seed, world.now));
+        world
+    }
+
+    fn meet(&mut self) {
+        let opener = self.open();
+        let code = self.code(opener);
+        let joiner = self.join(&code);
+        let both = |w: &World| [opener, joiner].iter().all(|p| w.peers[*p].has(|e| *e == Event::Connected));
+        assert!(self.run_until(Duration::from_secs(60), both), "the peers connect: {:#?}", self.events());
     }
 
     /// Adds an opener.
@@ -121,7 +147,7 @@ impl World {
     fn config(&mut self, name: &str) -> Config {
         let mut seed = [0; 32];
         self.random.fill_bytes(&mut seed);
-        Config { name: name.to_owned(), seed, media: self.media }
+        Config { name: name.to_owned(), seed, media: self.media, throttled: self.throttled }
     }
 
     fn add(&mut self, session: Session) -> Id {
@@ -191,12 +217,15 @@ impl World {
         while !is_so(self) {
             let next = self.order.peek().map(|Reverse((at, _))| *at);
             let wake = self.peers.iter().filter(|p| !p.dead).filter_map(|p| p.wake).min();
-            let Some(at) = [next, wake].into_iter().flatten().min().filter(|at| *at <= end) else {
+            let net = self.net.as_ref().and_then(Net::next);
+            let Some(at) = [next, wake, net].into_iter().flatten().min().filter(|at| *at <= end) else {
                 self.now = end;
                 return is_so(self);
             };
             self.now = self.now.max(at);
-            if next == Some(at) {
+            if net == Some(at) {
+                self.advance_net();
+            } else if next == Some(at) {
                 let Some(Reverse((_, number))) = self.order.pop() else { continue };
                 let happening = self.happenings.remove(&number).expect("numbered when it was planned");
                 self.happen(happening);
@@ -374,10 +403,39 @@ impl World {
         }
     }
 
+    fn advance_net(&mut self) {
+        for seen in self.net.as_mut().map_or(Vec::new(), |net| net.advance(self.now)) {
+            let (Seen::Message { flow, .. } | Seen::Buffered { flow, .. }) = &seen;
+            let Some(lane) = self.flows.iter().find(|(_, known)| *known == flow).map(|(lane, _)| *lane)
+            else {
+                continue;
+            };
+            match seen {
+                Seen::Message { end, content, .. } if self.peers[end].dead => drop(content),
+                Seen::Message { end, stream, content, .. } => {
+                    let channel = if stream == 0 { Channel::Control } else { Channel::Data };
+                    self.peers[end].session.handle_message(lane, channel, &content, self.now);
+                    self.drain(end, Some(&content[..]));
+                }
+                Seen::Buffered { end, bytes, .. } => {
+                    for (channel, left) in [Channel::Control, Channel::Data].into_iter().zip(bytes) {
+                        self.with_live(end, |s, now| s.handle_buffered(lane, channel, left, now));
+                    }
+                }
+            }
+        }
+    }
+
     fn transmit(&mut self, from: Id, channel: Channel, mut message: Vec<u8>) {
         let Some(to) = self.other(from) else { return };
         if let Some(mangle) = self.mangle {
             mangle(&mut self.random, channel, &mut message);
+        }
+        if let Some(net) = &mut self.net {
+            let flow = *self.flows.entry(LaneId::FIRST).or_insert_with(|| net.browsers());
+            net.advance_idle(self.now);
+            let stream = u8::from(channel == Channel::Data);
+            return net.send(flow, from, stream, message.len(), message.into());
         }
         let (sent, arrives) = self.link.carry(from, channel, message.len(), self.now, &mut self.random);
         *self.peers[from].buffered.entry(channel).or_default() += message.len() as u64;

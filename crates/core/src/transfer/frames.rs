@@ -27,7 +27,7 @@ impl Transfers {
             Control::Cancel(f) => self.cancelled_there(f)?,
             Control::Done(f) => self.done(f.transfer)?,
             Control::Hello(hello) => self.lanes.handle_hello(hello.max_frame),
-            Control::Report(_) => {} // for a sender that throttles itself
+            Control::Report(report) => self.lanes.handle_report(&report, now),
             // Of the session, which has seen to them.
             Control::Ping(_) | Control::Pong(_) | Control::Bye(_) | Control::Negotiate(_) => {}
         }

@@ -12,6 +12,7 @@ mod outbox;
 mod pump;
 mod receiving;
 mod sending;
+pub mod throttle;
 
 use crate::{
     manifest::Manifest,
@@ -52,13 +53,13 @@ pub(crate) struct Transfers {
 }
 
 impl Transfers {
-    pub(crate) fn new(is_opener: bool) -> Self {
+    pub(crate) fn new(is_opener: bool, throttled: bool) -> Self {
         Self {
             parity: u32::from(!is_opener),
             offered: 0,
             seen: 0,
             connected: false,
-            lanes: Lanes::default(),
+            lanes: Lanes::new(throttled),
             sending: BTreeMap::new(),
             receiving: BTreeMap::new(),
             texts: BTreeMap::new(),
@@ -211,7 +212,7 @@ impl Transfers {
     }
 
     pub(crate) fn timeout(&self) -> Option<Time> {
-        self.flush_at
+        self.flush_at.into_iter().chain(self.lanes.timeout()).min()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Time) {
@@ -220,6 +221,12 @@ impl Transfers {
             for receiving in self.receiving.values_mut() {
                 receiving.flush(true, &mut self.outbox);
             }
+        }
+        for report in self.lanes.due_reports(now) {
+            self.outbox.control(report);
+        }
+        if self.lanes.handle_timeout(now) {
+            self.pump(now);
         }
     }
 

@@ -24,7 +24,7 @@ impl Transfers {
     }
 
     pub(crate) fn handle_lane(&mut self, lane: LaneId, max_message: usize, now: Time) {
-        self.lanes.open(lane, max_message);
+        self.lanes.open(lane, max_message, now);
         self.pump(now);
     }
 
@@ -43,7 +43,7 @@ impl Transfers {
         else {
             return Ok(());
         };
-        if let Some(report) = self.lanes.received(lane, message.len(), stamp_of(now), stamp) {
+        if let Some(report) = self.lanes.received(lane, message.len(), stamp, now) {
             self.outbox.control(report);
         }
         self.receive(transfer.0, |receiving, out| receiving.handle_runs(&runs, out))?;
@@ -60,10 +60,10 @@ impl Transfers {
         for (id, sending) in &mut self.sending {
             sending.pages(&mut self.outbox);
             sending.read_ahead(&mut self.outbox);
-            while let Some((lane, max_frame)) = self.lanes.with_room() {
+            while let Some((lane, max_frame)) = self.lanes.with_room(now) {
                 let Some(runs) = sending.frame(max_frame, &mut self.outbox) else { break };
                 let bytes: usize = runs.iter().map(|r| data::RUN_HEADER + usize::from(r.len)).sum();
-                self.lanes.sent(lane, (data::FRAME_HEADER + bytes) as u64);
+                self.lanes.sent(lane, (data::FRAME_HEADER + bytes) as u64, now);
                 self.outbox.push(Output::Data { lane, transfer: *id, stamp, runs });
                 sending.forget_sent(&mut self.outbox);
                 sending.read_ahead(&mut self.outbox);
@@ -77,6 +77,6 @@ impl Transfers {
 }
 
 /// The clock as it goes on the wire: 0.1 ms, modulo 2^32.
-fn stamp_of(now: Time) -> u32 {
+pub(crate) fn stamp_of(now: Time) -> u32 {
     (now.since_origin().as_micros() / 100) as u32
 }

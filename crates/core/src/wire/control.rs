@@ -160,12 +160,15 @@ pub struct Report {
     /// Bytes of data frames received on it, ever.
     #[n(1)]
     pub bytes: u64,
-    /// The receiver's clock, in units of 0.1 ms, modulo 2^32.
+    /// The receiver's clock when the newest data frame arrived, in units of 0.1 ms, modulo 2^32.
     #[n(2)]
     pub clock: u32,
     /// The stamp of the newest data frame.
     #[n(3)]
     pub echo: u32,
+    /// How long ago the newest data frame arrived, in units of 0.1 ms.
+    #[n(4)]
+    pub held: u32,
 }
 
 /// Digests of blocks that are sent, were sent or will be.
@@ -446,7 +449,10 @@ mod tests {
         both(accept.into(), "04 a4 00 00 01 f5 02 08 03 81 a3 00 01 01 02 02 03");
         both(Decline { transfer: 0, message: "".into() }.into(), "05 a2 00 00 01 60");
         both(Grant { transfer: 0, position: 1 << 32 }.into(), "06 a2 00 00 01 1b0000000100000000");
-        both(Report { lane: 0, bytes: 5, clock: 6, echo: 7 }.into(), "07 a4 00 00 01 05 02 06 03 07");
+        both(
+            Report { lane: 0, bytes: 5, clock: 6, echo: 7, held: 8 }.into(),
+            "07 a5 00 00 01 05 02 06 03 07 04 08",
+        );
         let digests = BlockDigests { file: 1, first: 0, digests: vec![2; 3] };
         both(
             Digests { transfer: 0, digests: vec![digests] }.into(),

@@ -1,0 +1,308 @@
+//! How the window follows the path.
+//!
+//! ```text
+//! Startup ──a delay rises: careful──> Startup ──delays stay up, or a loss──> Steady ──two cuts in vain──> Competing
+//!                                                                               ^──queue gone, two cuts help──┘
+//! ```
+//! On quiet machines a decision is made once a round trip, from the smallest delay of at least [`SAMPLES`](super::SAMPLES) reports.
+//! Busy programs make all of them late, and then neither a delay nor its smallest means a queue: cuts starve the lane.
+//! There [`Climb`] searches by rate alone. Tried and given up: a floor of 256 KiB on short noisy paths (it came and
+//! went with the noise, and overran the queue each time), pacing by the delivery rate (late reports make it fall, and
+//! the rate falls with it), rates over the time between two reports (what a loss held back comes at once, and looks
+//! like gigabits), a drain of half the window (what refills it is a burst of its own).
+use super::{LEAST, MOST, PACKET, Throttle, path::SHORT};
+use crate::time::Time;
+use std::{collections::VecDeque, time::Duration};
+
+/// Whether another's queue still stands is tried again after so long, then twice as long, and so on.
+const RETRY: Duration = Duration::from_secs(1);
+/// The smallest delay is looked for again after so long.
+const STALE: Duration = Duration::from_secs(5);
+/// Noise from which on delays are not trusted, in seconds.
+const NOISY: f64 = 0.004;
+/// A rate is measured for so long at least, in seconds.
+const MEASURED: f64 = 0.3;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Phase {
+    /// Half as much again each round trip, later a quarter, an eighth once a delay rises; until delays stay up.
+    Startup { careful: bool },
+    /// A short queue of our own.
+    Steady,
+    /// Somebody else's queue stands whatever we do: grow as TCP does.
+    Competing(Other),
+}
+
+/// Somebody else on the line, and when it is tried whether he still is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Other {
+    next: Time,
+    wait: Duration,
+    /// Cuts that helped, one after the other.
+    helped: u32,
+}
+
+/// A cut of the window whose effect is awaited.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trial {
+    pub(super) before: f64,
+    pub(super) queue: f64,
+    pub(super) expected: f64,
+    pub(super) rounds: u32,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Round {
+    /// It ends when this much is reported.
+    pub(super) end: u64,
+    pub(super) delays: Vec<f64>,
+    pub(super) limited: bool,
+}
+
+/// What came lately: receiver's clock, bytes so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Recent(VecDeque<(f64, u64)>, f64);
+
+impl Recent {
+    /// Keeps about `span` seconds.
+    pub(super) fn add(&mut self, clock: f64, received: u64, span: f64) {
+        self.0.push_back((clock, received));
+        self.1 = span;
+        while self.0.get(1).is_some_and(|(at, _)| *at <= clock - span) {
+            self.0.pop_front();
+        }
+    }
+
+    /// Bytes a second, unless what came is too little to tell.
+    fn rate(&self) -> Option<f64> {
+        let ((from, before), (until, after)) = (self.0.front()?, self.0.back()?);
+        (until > from).then(|| (after - before) as f64 / (until - from).max(self.1 / 2.0))
+    }
+}
+
+/// The search by rate alone, where delays tell nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Climb {
+    /// The receiver's clock and bytes received when the measurement began.
+    start: Option<(f64, u64)>,
+    rounds: u32,
+    limited: bool,
+    /// What is tried: rate and window before.
+    trial: Option<(f64, f64)>,
+    /// Measurements until the next trial.
+    wait: u32,
+    failed: u32,
+}
+
+impl Round {
+    /// The smallest delay of all.
+    pub(super) fn least(&self) -> f64 {
+        self.delays.iter().copied().reduce(f64::min).unwrap_or(0.0)
+    }
+
+    /// The smallest of the newest.
+    pub(super) fn newest(&self, samples: usize) -> f64 {
+        self.delays.iter().rev().take(samples).copied().reduce(f64::min).unwrap_or(0.0)
+    }
+}
+
+impl Throttle {
+    /// A queue of our own that may stand, in seconds.
+    pub(super) fn tolerated(&self) -> f64 {
+        let share = (self.path.rtt().unwrap_or(0.0) / 10.0).clamp(0.004, 0.012);
+        share.min(self.shallow.unwrap_or(share)) + self.path.noise()
+    }
+
+    fn rate(&self) -> f64 {
+        self.rates.iter().copied().fold(0.0, f64::max)
+    }
+
+    fn product(&self) -> f64 {
+        self.rate() * (self.path.rtt().unwrap_or(0.0) + self.path.noise())
+    }
+
+    fn measure(&mut self) {
+        if let Some(rate) = self.recent.rate() {
+            self.rates = [rate, self.rates[0], self.rates[1]];
+        }
+    }
+
+    pub(super) fn leave_startup(&mut self) {
+        self.measure();
+        self.phase = Phase::Steady;
+        self.queue = self.path.beyond(self.round.least());
+        let part = if self.is_noisy() { 0.7 } else { 0.0 };
+        self.window = self.product().max(LEAST).max(self.window * part);
+        self.climb = Climb::default();
+        self.begin_round();
+    }
+
+    fn begin_round(&mut self) {
+        self.round = Round { end: self.sent, ..Round::default() };
+    }
+
+    pub(super) fn end_round(&mut self, now: Time) {
+        self.measure();
+        let before = self.queue;
+        self.queue = self.path.beyond(self.round.least());
+        let limited = self.round.limited;
+        match self.phase {
+            _ if self.is_near() => {}
+            Phase::Startup { .. } => {}
+            _ if self.draining.take().is_some() => {}
+            _ if self.is_noisy() => self.climb(limited),
+            Phase::Steady => self.steady(limited, now),
+            Phase::Competing(other) => self.compete(other, before, limited, now),
+        }
+        self.begin_round();
+    }
+
+    /// Programs are busy: reports come late whatever the queue.
+    pub(super) fn is_noisy(&self) -> bool {
+        self.path.noise() > NOISY
+    }
+
+    /// Windows that bring more are kept, others are not.
+    fn climb(&mut self, limited: bool) {
+        self.trial = None;
+        let (clock, received) = (self.last_clock, self.path.received);
+        self.climb.rounds += 1;
+        self.climb.limited |= limited;
+        let Some((since, before)) = self.climb.start else {
+            self.climb.start = Some((clock, received));
+            return;
+        };
+        if clock - since < MEASURED || self.climb.rounds < 3 {
+            return;
+        }
+        let rate = (received - before) as f64 / (clock - since);
+        let factor = if self.path.rtt().is_some_and(|rtt| rtt < SHORT) { 1.5 } else { 1.25 };
+        let limited = self.climb.limited;
+        let mut climb =
+            Climb { start: Some((clock, received)), failed: self.climb.failed, ..Climb::default() };
+        match self.climb.trial {
+            Some((slower, window)) if rate < slower * (1.0 + (factor - 1.0) / 2.5) => {
+                self.window = window;
+                climb.failed = (self.climb.failed + 1).min(2);
+                climb.wait = 1 << climb.failed;
+            }
+            Some(_) => climb.failed = 0,
+            None => climb.wait = self.climb.wait.saturating_sub(1),
+        }
+        if limited && climb.wait == 0 {
+            climb.trial = Some((rate, self.window));
+            self.window = (self.window * factor).min(MOST);
+        }
+        self.climb = climb;
+    }
+
+    /// A loss shows how short the queue of the path is.
+    pub(super) fn handle_stall(&mut self) {
+        let least = self.queue.min(self.tolerated()) / 2.0;
+        self.shallow = Some(least.max(0.002));
+        self.window = (self.window * 0.9).max(LEAST);
+    }
+
+    fn steady(&mut self, limited: bool, now: Time) {
+        let low = self.tolerated();
+        if let Some(trial) = &mut self.trial {
+            trial.rounds += 1;
+            if trial.rounds < 2 {
+                return;
+            }
+            let trial = *trial;
+            self.trial = None;
+            let fell = trial.queue - self.queue;
+            self.failed = if fell < trial.expected / 2.0 { self.failed + 1 } else { 0 };
+            if self.failed >= 2 {
+                self.failed = 0;
+                self.window = self.window.max(trial.before);
+                self.phase = Phase::Competing(Other { next: now + RETRY, wait: RETRY, helped: 0 });
+                return;
+            }
+        }
+        if self.queue < low {
+            if !limited {
+                return;
+            }
+            let room = 1.0 - self.queue / low;
+            self.grow(self.window / 8.0 * room * room);
+            if self.path.age(now) > STALE {
+                self.path.refreshed(now);
+                self.drain();
+            }
+        } else {
+            (self.step, self.ups) = (PACKET, 0);
+            if self.queue > 2.0 * low {
+                let rate = self.rates[0].max(1.0);
+                let before = self.window;
+                let excess = (self.queue - low) * rate;
+                self.window = (self.window - excess).max(self.window * 0.5).max(LEAST);
+                let expected = (before - self.window) / rate;
+                if before > LEAST {
+                    self.trial = Some(Trial { before, queue: self.queue, expected, rounds: 0 });
+                }
+            } else if self.path.age(now) > STALE {
+                self.path.refreshed(now);
+                self.drain();
+            }
+        }
+    }
+
+    /// Empties our own queue for a round, to see the smallest delay; not more, since what follows is a burst.
+    fn drain(&mut self) {
+        let rtt = self.path.rtt().unwrap_or(0.0);
+        self.draining = Some((1.0 - 2.0 * self.queue / (rtt + self.queue)).clamp(0.5, 0.9));
+    }
+
+    fn grow(&mut self, most: f64) {
+        self.ups += 1;
+        if self.ups.is_multiple_of(3) {
+            self.step *= 2.0;
+        }
+        self.step = self.step.min((self.window / 8.0).max(PACKET));
+        self.window = (self.window + self.step.min(most.max(PACKET))).min(MOST);
+    }
+
+    /// `before` is the queue of the round before.
+    fn compete(&mut self, other: Other, before: f64, limited: bool, now: Time) {
+        if self.queue < self.tolerated() {
+            self.phase = Phase::Steady;
+            (self.step, self.ups) = (PACKET, 0);
+            return;
+        }
+        if let Some(trial) = &mut self.trial {
+            trial.rounds += 1;
+            if trial.rounds < 2 {
+                return;
+            }
+            let trial = *trial;
+            self.trial = None;
+            if trial.queue - self.queue < trial.expected / 2.0 {
+                self.window = trial.before;
+                let wait = (other.wait * 2).min(2 * STALE);
+                self.phase = Phase::Competing(Other { next: now + wait, wait, helped: 0 });
+            } else if other.helped > 0 {
+                self.phase = Phase::Steady;
+            } else {
+                self.phase = Phase::Competing(Other { next: now, helped: 1, ..other });
+            }
+            return;
+        }
+        if now >= other.next {
+            let rate = self.rates[0].max(1.0);
+            let before = self.window;
+            self.window = (before * 0.7).max(LEAST);
+            self.trial =
+                Some(Trial { before, queue: self.queue, expected: (before - self.window) / rate, rounds: 0 });
+            return;
+        }
+        if !limited {
+            return;
+        }
+        if self.queue > before + 0.002 {
+            (self.step, self.ups) = (PACKET, 0);
+        }
+        self.grow(self.window / 8.0);
+    }
+}

@@ -1,0 +1,46 @@
+//! Transfers between two sessions whose channels are browsers', over lines packet by packet.
+#![allow(clippy::unwrap_used, reason = "a helper of a test may unwrap as the test does")]
+mod common;
+use beeline_sim::{World, net::Path};
+use common::*;
+
+#[test]
+fn a_transfer_over_an_internet_line_fills_it_and_loses_nothing() {
+    // 20 Mbit/s, 50 ms, a queue of one product: a channel that is fed as it likes delivers a fiftieth.
+    let path = Path::new(20.0, 50, 1.0, 0.0);
+    let mut world = World::browsers(7, path);
+    let transfer = send(&mut world, 0, 1, &[("big", 24 * MIB)], any());
+    let start = world.now();
+
+    arrives(&mut world, 0, 1, transfer, MINUTE);
+
+    let share = 24.0 * MIB as f64 * 8.0 / world.now().since(start).as_secs_f64() / path.rate;
+    let dropped = world.net.as_ref().unwrap().counts(0).dropped;
+    assert!(share > 0.8 && dropped == 0, "{share:.2} of the line, {dropped} packets dropped");
+}
+
+#[test]
+fn both_ways_at_once_and_with_loss_all_arrives() {
+    let mut world = World::browsers(8, Path::new(20.0, 50, 1.0, 1.0));
+    let there = offer(&mut world, 0, &[("there", 2 * MIB)]);
+    let back = offer(&mut world, 1, &[("back", 2 * MIB + 5)]);
+    accept(&mut world, 1, there, any());
+    accept(&mut world, 0, back, sequential());
+
+    arrives(&mut world, 0, 1, there, MINUTE);
+    arrives(&mut world, 1, 0, back, MINUTE);
+}
+
+#[test]
+fn many_small_files_do_not_wait_for_a_report_each() {
+    let names: Vec<String> = (0..500).map(|i| format!("f{i}")).collect();
+    let list: Vec<(&str, usize)> = names.iter().map(|n| (n.as_str(), 1024)).collect();
+    let mut world = World::browsers(9, Path::new(20.0, 50, 1.0, 0.0));
+    let transfer = send(&mut world, 0, 1, &list, any());
+    let start = world.now();
+
+    arrives(&mut world, 0, 1, transfer, MINUTE);
+
+    let took = world.now().since(start);
+    assert!(took.as_secs_f64() < 3.0, "{took:?}");
+}

@@ -1,0 +1,87 @@
+//! The throttle over the browser model: what it promises, path by path.
+use beeline_sim::{
+    lanes::{Feed, Lanes},
+    net::Path,
+};
+use std::time::Duration;
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+/// Share of a line in the next so many seconds, and the mean time in its queue.
+fn measure(lanes: &mut Lanes, lasts: f64) -> (f64, Duration) {
+    let (before, counts) = (lanes.total(), lanes.net.counts(0));
+    lanes.run(seconds(lasts));
+    let now = lanes.net.counts(0);
+    let waited = (now.waited - counts.waited) / (now.packets - counts.packets).max(1) as f64;
+    ((lanes.total() - before) as f64 * 8.0 / lasts / lanes.net.path.rate, seconds(waited))
+}
+
+fn one(path: Path) -> Lanes {
+    Lanes::new(path, &[Feed::Throttled], 1)
+}
+
+#[test]
+fn a_line_with_a_queue_of_a_product_or_more_is_filled_and_its_queue_is_short() {
+    for rtt in [20, 50, 100] {
+        for mbit in [10.0, 20.0, 40.0] {
+            for queue in [1.0, 4.0] {
+                let path = Path::new(mbit, rtt, queue, 0.0);
+                let mut lanes = one(path);
+                lanes.run(seconds(4.0));
+                let (share, queued) = measure(&mut lanes, 8.0);
+                let most = (path.rtt / 2).max(Duration::from_millis(20));
+                assert!(share >= 0.85, "{mbit} Mbit/s, {rtt} ms, queue {queue}: {share:.2}");
+                assert!(queued < most, "{mbit} Mbit/s, {rtt} ms, queue {queue}: {queued:?} in the queue");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_short_queue_is_not_overrun() {
+    for (mbit, rtt) in [(10.0, 50), (20.0, 50), (40.0, 50), (10.0, 100), (20.0, 100), (40.0, 100)] {
+        let mut lanes = one(Path::new(mbit, rtt, 0.3, 0.0));
+        lanes.run(seconds(6.0));
+
+        let (share, _) = measure(&mut lanes, 8.0);
+
+        assert!(share >= 0.7, "{mbit} Mbit/s, {rtt} ms: {share:.2}");
+    }
+}
+
+/// Everything is seen late by 10 ms on average: delays used to be taken for a queue, and a lane fell to 0.01.
+#[test]
+fn busy_programs_do_not_starve_a_lane() {
+    for (mbit, rtt, queue) in
+        [(20.0, 50, 4.0), (40.0, 50, 4.0), (20.0, 100, 4.0), (40.0, 100, 1.0), (20.0, 20, 1.0)]
+    {
+        let share = |seed| {
+            let mut lanes = Lanes::new(Path::new(mbit, rtt, queue, 0.0), &[Feed::Throttled], seed);
+            lanes.busy = Duration::from_millis(10);
+            lanes.run(seconds(4.0));
+            measure(&mut lanes, 8.0).0
+        };
+
+        let shares: Vec<f64> = (1..=4).map(share).collect();
+
+        let mean = shares.iter().sum::<f64>() / 4.0;
+        assert!(mean >= 0.65, "{mbit} Mbit/s, {rtt} ms, queue {queue}: {shares:.2?}");
+    }
+}
+
+/// A LAN whose programs do 10 MB/s and see everything late.
+#[test]
+fn a_lan_is_not_held_back_however_busy_its_programs() {
+    for (rtt_us, busy) in [(500, 0), (1500, 5), (1500, 15), (5500, 10)] {
+        let path = Path { rtt: Duration::from_micros(rtt_us), queue: 2e7, ..Path::new(80.0, 1, 1.0, 0.0) };
+        let mut lanes = one(path);
+        lanes.busy = Duration::from_millis(busy);
+        lanes.run(seconds(2.0));
+
+        let (share, _) = measure(&mut lanes, 3.0);
+
+        assert!(share >= 0.9, "{rtt_us} us, {busy} ms late: {share:.2}");
+    }
+}
