@@ -14,7 +14,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 /// takes the lock away from a page that is not.
 pub(super) fn keep(app: App) -> impl Fn() + Clone + 'static {
     let held: Rc<RefCell<Option<JsValue>>> = Rc::default();
-    let refresh = move || {
+    move || {
         let wanted = app.stage.get_untracked() == Stage::Moving;
         let held = held.clone();
         spawn_local(async move {
@@ -33,8 +33,7 @@ pub(super) fn keep(app: App) -> impl Fn() + Clone + 'static {
                 *held.borrow_mut() = Some(lock);
             }
         });
-    };
-    refresh
+    }
 }
 
 /// Calls a method that gives a promise, where it is there.

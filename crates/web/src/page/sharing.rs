@@ -111,7 +111,7 @@ fn Waiting(app: App) -> impl IntoView {
 #[component]
 fn Chip(app: App, top: Top) -> impl IntoView {
     let name = beeline_core::quote::quote(&top.name);
-    let inside = top.folder.then(|| n!("files", top.files) + ", ").unwrap_or_default();
+    let inside = if top.folder { n!("files", top.files) + ", " } else { String::new() };
     let label = t!("remove", name = name);
     let path = top.name.clone();
     view! {
