@@ -1,4 +1,5 @@
-//! Two confirmed peers arrange a connection, sealed, through the room.
+//! Two confirmed peers arrange their first connection, sealed, through the room. Further ones follow over its
+//! control channel: `link/further.rs`.
 //!
 //! ```text
 //! opener                                            joiner
@@ -8,6 +9,8 @@
 //!   │── Nonce ────────────────────────────────────────>│  the joiner knows the SAS
 //!   │<──────────────────────────────────────── Reveal ─│  the opener knows the SAS
 //! ```
+mod further;
+
 use crate::{
     key::{Comparing, Key, Seal},
     meeting::Keys,
@@ -16,19 +19,23 @@ use crate::{
     rtc::{Candidate, Description, IceServer, LaneId, RtcAction, SdpKind},
     sas::{self, Sas},
     wire::{
+        control::Control,
         meeting::{Meeting, Sealed},
         negotiation::{self, Abort, JoinerHello, Negotiation, Nonce, OpenerHello, Reveal},
         signal::PeerId,
     },
 };
 
-/// Candidates that a session takes, restarts included.
+pub(crate) use further::{FurtherLanes, MAX_LANES};
+
+/// Candidates that a connection takes, restarts included.
 const MAX_CANDIDATES: usize = 1000;
 
 /// What comes of a negotiation message.
 #[derive(Debug)]
 pub(crate) enum LinkOutput {
     Post(Vec<u8>),
+    Control(Control),
     Rtc(RtcAction),
     Event(Event),
 }
@@ -51,6 +58,8 @@ pub(crate) struct Link {
     described: bool,
     candidates: usize,
     early: Vec<Candidate>,
+    /// The connections beside the first one.
+    pub(crate) further: FurtherLanes,
     pub(crate) outputs: Vec<LinkOutput>,
 }
 
@@ -63,9 +72,9 @@ impl Link {
         name: &str,
         ice: Vec<IceServer>,
     ) -> Self {
-        let (outgoing, incoming) = match is_opener {
-            true => (keys.seal_opener, keys.seal_joiner),
-            false => (keys.seal_joiner, keys.seal_opener),
+        let (outgoing, incoming, lanes_outgoing, lanes_incoming) = match is_opener {
+            true => (keys.seal_opener, keys.seal_joiner, keys.lanes_opener, keys.lanes_joiner),
+            false => (keys.seal_joiner, keys.seal_opener, keys.lanes_joiner, keys.lanes_opener),
         };
         Self {
             peer,
@@ -84,6 +93,7 @@ impl Link {
             described: false,
             candidates: 0,
             early: Vec::new(),
+            further: FurtherLanes::new(is_opener, lanes_outgoing, lanes_incoming),
             outputs: Vec::new(),
         }
     }
@@ -252,7 +262,7 @@ impl std::fmt::Debug for Link {
     }
 }
 
-/// There is one lane so far.
+/// Further connections are not arranged through the room.
 fn lane(number: u8) -> Result<LaneId, Closed> {
     match LaneId(number) {
         LaneId::FIRST => Ok(LaneId::FIRST),

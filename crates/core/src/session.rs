@@ -9,12 +9,14 @@
 //! A driver is a loop: wait for a socket message, a WebRTC event, a disk completion, a wish or the time that
 //! [`Output::Wait`] named; hand it to the matching `handle_*` or verb; then do what `poll_output` says until
 //! it says [`Output::Wait`]. Nothing here blocks, reads a clock or panics on what a peer sends. How it meets its
-//! peer is in `session/rendezvous.rs`, what goes over the connection in `session/connection.rs`, and how it ends
-//! in `session/ending.rs`.
+//! peer is in `session/rendezvous.rs`, what goes over the connection in `session/connection.rs`, further ones are in
+//! `session/lanes.rs`, and how it ends is in `session/ending.rs`.
 mod connection;
 mod ending;
+mod lanes;
 mod rendezvous;
 
+pub use crate::transfer::{LaneRules, SenderEngine};
 use crate::{
     code::Code,
     digest::BlockDigest,
@@ -24,7 +26,7 @@ use crate::{
     meeting::{Clear, Confirming, Started},
     output::*,
     room::{Room, RoomOutput},
-    rtc::{Channel, IceServer, LaneId},
+    rtc::{CandidateType, Channel, IceServer, LaneId},
     time::Time,
     transfer::{TextTooLong, Transfers},
     wire::signal::{Locator, PeerId},
@@ -54,6 +56,8 @@ pub struct Config {
     pub name: String,
     /// Everything secret is drawn from it: never use one twice.
     pub seed: Seed,
+    /// How many connections it may use, and for what.
+    pub lanes: LaneRules,
 }
 
 impl std::fmt::Debug for Config {
@@ -108,6 +112,8 @@ pub struct Session {
     is_opener: bool,
     code: Option<Code>,
     ice: Vec<IceServer>,
+    /// This side's end of the first lane's path, where the driver can tell.
+    local: Option<CandidateType>,
     room: Room,
     phase: Phase,
     transfers: Transfers,
@@ -136,9 +142,10 @@ impl Session {
             is_opener,
             code,
             ice: Vec::new(),
+            local: None,
             room,
             phase,
-            transfers: Transfers::new(is_opener),
+            transfers: Transfers::new(is_opener, config.lanes),
             outputs: VecDeque::new(),
         }
     }
@@ -205,6 +212,7 @@ impl Session {
         self.room.handle_timeout(now);
         self.handle_room(now);
         self.transfers.handle_timeout(now);
+        self.tend_lanes(now);
         self.pulse(now);
         match &mut self.phase {
             Phase::Waiting { arrivals, .. } => {

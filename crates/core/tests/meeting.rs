@@ -198,7 +198,7 @@ fn a_peer_that_leaves_before_the_connection_is_seen_to() {
 fn a_server_gets_one_proof_of_the_words_from_a_joiner_whatever_it_repeats() {
     use beeline_core::{
         output::Output,
-        session::{Config, Session},
+        session::{Config, LaneRules, Session},
         time::Time,
         wire::{
             meeting::{Meeting, PakeOpener},
@@ -224,7 +224,8 @@ fn a_server_gets_one_proof_of_the_words_from_a_joiner_whatever_it_repeats() {
     }
     let now = Time::default();
     let code = Code::parse("7-guitar-sunset").unwrap();
-    let mut joiner = Session::join(Config { name: String::new(), seed: [3; 32] }, &code, now);
+    let mut joiner =
+        Session::join(Config { name: String::new(), seed: [3; 32], lanes: LaneRules::default() }, &code, now);
     // Any message of the opener's side will do: that of somebody who guesses other words.
     let (password, joiners, openers) = (
         spake2::Password::new(b"abandon-abandon"),

@@ -15,9 +15,9 @@ use wasm_bindgen::{JsCast, JsValue};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum ToWorker {
     /// Makes a room.
-    Open { name: String },
+    Open { name: String, lanes: u8 },
     /// Joins somebody's room.
-    Join { name: String, code: String },
+    Join { name: String, code: String, lanes: u8 },
     /// Offers what was chosen; `extra` is an array with a File for each path, or null for a folder.
     Offer { paths: Vec<String> },
     /// Sends a text.
@@ -42,6 +42,8 @@ pub(crate) enum ToWorker {
     Limit { lane: u8, max_message: u32 },
     /// A channel that stayed with the page is open in both directions.
     ChannelOpen { lane: u8, channel: u16 },
+    /// The candidates in use are of these types (RTCIceCandidateType).
+    Nominated { lane: u8, local: String, remote: String },
     /// The connection's state changed.
     Lane { lane: u8, state: Lane },
     /// So many bytes have left this channel, which stayed with the page, since it was opened.

@@ -12,14 +12,18 @@ mod outbox;
 mod pump;
 mod receiving;
 mod sending;
+mod throttle;
 
 use crate::{
     manifest::Manifest,
     output::*,
+    rtc::LaneId,
     time::Time,
     wire::control::{self, CancelReason, MAX_TEXT_LEN},
 };
 use lanes::Lanes;
+pub(crate) use lanes::Wish;
+pub use lanes::{LaneRules, SenderEngine};
 use outbox::Outbox;
 use receiving::Receiving;
 use sending::Sending;
@@ -52,13 +56,13 @@ pub(crate) struct Transfers {
 }
 
 impl Transfers {
-    pub(crate) fn new(is_opener: bool) -> Self {
+    pub(crate) fn new(is_opener: bool, rules: LaneRules) -> Self {
         Self {
             parity: u32::from(!is_opener),
             offered: 0,
             seen: 0,
             connected: false,
-            lanes: Lanes::default(),
+            lanes: Lanes::new(rules),
             sending: BTreeMap::new(),
             receiving: BTreeMap::new(),
             texts: BTreeMap::new(),
@@ -198,7 +202,7 @@ impl Transfers {
             self.outbox.control(control::Cancel { transfer: transfer.0, reason, message });
             self.fail(transfer, failure);
         }
-        if waiting && self.flush_at.is_none() {
+        if (waiting || !self.lanes.is_reported()) && self.flush_at.is_none() {
             self.flush_at = Some(now + FLUSH);
         }
         self.pump(now);
@@ -211,7 +215,7 @@ impl Transfers {
     }
 
     pub(crate) fn timeout(&self) -> Option<Time> {
-        self.flush_at
+        self.flush_at.into_iter().chain(self.lanes.timeout()).min()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Time) {
@@ -220,7 +224,36 @@ impl Transfers {
             for receiving in self.receiving.values_mut() {
                 receiving.flush(true, &mut self.outbox);
             }
+            for report in self.lanes.reports(now) {
+                self.outbox.control(report);
+            }
         }
+        self.pump(now);
+    }
+
+    /// The other side is heard on the control channel.
+    pub(crate) fn heard(&mut self, now: Time) {
+        self.lanes.heard(now);
+    }
+
+    /// A round trip of the control channel.
+    pub(crate) fn handle_round_trip(&mut self, round_trip: Duration) {
+        self.lanes.handle_round_trip(round_trip);
+    }
+
+    /// The first lane's path leads over a relay, or not.
+    pub(crate) fn handle_path(&mut self, is_relayed: bool) {
+        self.lanes.handle_path(is_relayed);
+    }
+
+    /// What a wish for another lane became: its number, or nothing.
+    pub(crate) fn lane_opening(&mut self, lane: Option<LaneId>, now: Time) {
+        self.lanes.opening(lane, now);
+    }
+
+    /// Whether the last lane that was wished for did not open.
+    pub(crate) fn lane_has_failed(&self) -> bool {
+        self.lanes.has_failed()
     }
 
     pub(crate) fn progress(&self, transfer: TransferId, now: Time) -> Option<Progress> {

@@ -54,6 +54,7 @@ impl Side {
                 self.open.push((channel, max_message));
             }
             TransportEvent::Rtc(RtcEvent::State { state, .. }) => self.states.push(state),
+            TransportEvent::Rtc(RtcEvent::Nominated { .. }) => {}
             TransportEvent::Message { channel, message, .. } => self.messages.push((channel, message)),
             TransportEvent::Buffered { channel, bytes, .. } => self.buffered.push((channel, bytes)),
             TransportEvent::Path { .. } => self.paths += 1,

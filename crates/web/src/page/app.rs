@@ -189,7 +189,11 @@ impl App {
                 self.notice.set(None);
                 self.code.set(Some(code.to_string()));
                 self.stage.set(Stage::Joining);
-                let join = ToWorker::Join { name: capability::device_name(), code: code.to_string() };
+                let join = ToWorker::Join {
+                    name: capability::device_name(),
+                    code: code.to_string(),
+                    lanes: capability::lanes(),
+                };
                 self.tell(&join, &JsValue::NULL);
             }
             Err(error) => self.notice.set(Some(strings::sentence(&error.to_string()))),
@@ -312,7 +316,10 @@ impl App {
             self.stage.set(Stage::Connecting);
         } else {
             self.stage.set(Stage::Waiting);
-            self.tell(&ToWorker::Open { name: capability::device_name() }, &JsValue::NULL);
+            self.tell(
+                &ToWorker::Open { name: capability::device_name(), lanes: capability::lanes() },
+                &JsValue::NULL,
+            );
         }
     }
 }

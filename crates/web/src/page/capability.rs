@@ -25,6 +25,13 @@ pub(super) fn is_plain_http() -> bool {
     location.protocol().is_ok_and(|protocol| protocol == "http:") && !local
 }
 
+/// Further lanes that are opened whatever they bring: `?lanes=4` in the address, for tests on lines that want none.
+pub(super) fn lanes() -> u8 {
+    let search = window().location().search().unwrap_or_default();
+    let value = search.trim_start_matches('?').split('&').find_map(|part| part.strip_prefix("lanes="));
+    value.and_then(|value| value.parse().ok()).unwrap_or(0)
+}
+
 /// Whether this browser has a share sheet.
 pub(super) fn can_share() -> bool {
     browser::property(&window().navigator(), "share").is_some()

@@ -6,7 +6,7 @@ use crate::{
 use beeline_core::{
     manifest::{EntryKind, Manifest},
     output::{self, Closed, TransferFailure, TransferId},
-    rtc::{RtcAction, SdpKind},
+    rtc::{CandidateType, RtcAction, SdpKind},
 };
 
 /// What the page is to do with its connections.
@@ -30,6 +30,15 @@ pub(super) fn action(action: RtcAction) -> ToPage {
         }
         RtcAction::Restart { lane } => ToPage::Restart { lane: lane.0 },
         RtcAction::Close { lane } => ToPage::LaneClose { lane: lane.0 },
+    }
+}
+
+/// What `RTCIceCandidateType` says.
+pub(super) fn candidate_type(name: &str) -> CandidateType {
+    match name {
+        "host" => CandidateType::Host,
+        "relay" => CandidateType::Relayed,
+        _ => CandidateType::Reflexive,
     }
 }
 
