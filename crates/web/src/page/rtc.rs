@@ -1,7 +1,8 @@
 //! RTCPeerConnections: what the worker asks of them, and what they report.
 //!
-//! The channels of a connection are negotiated beforehand, so there is nothing to wait for but their opening. The worker gets them where the browser can give them away; elsewhere they stay here, and file bytes
-//! pass as ArrayBuffers, transferred both ways and never looked at.
+//! The channels of a connection are negotiated beforehand, so there is nothing to wait for but their opening. The
+//! worker gets them where the browser can give them away; elsewhere they stay here, and file bytes pass as
+//! ArrayBuffers, transferred both ways and never looked at.
 use super::held::Held;
 use crate::{
     browser,
