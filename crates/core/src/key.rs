@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! SPAKE2 output ─ BLAKE3 derive_key ┬─ Key<Confirming>  proves to the other that this side has it
-//!   + transcript                    ├─ Key<Sealing> × 2 one a direction: ChaCha20-Poly1305, nonce = counter
+//!   + transcript                    ├─ Key<Sealing> × 4 one a direction and a way (room, control channel):
+//!                                   │                   ChaCha20-Poly1305, nonce = counter
 //!                                   ├─ Key<Comparing>   the SAS
 //!                                   └─ Key<Resume>      meeting again after a restart
 //! ```
@@ -54,6 +55,10 @@ purposes! {
     SealJoiner = "beeline 1 2026-11 seal joiner";
     /// What the opener seals.
     SealOpener = "beeline 1 2026-11 seal opener";
+    /// What the joiner seals for the control channel.
+    LanesJoiner = "beeline 1 2026-11 lanes joiner";
+    /// What the opener seals for the control channel.
+    LanesOpener = "beeline 1 2026-11 lanes opener";
     /// What two people compare.
     Comparing = "beeline 1 2026-11 compare";
     /// Meeting again.
@@ -125,6 +130,8 @@ pub(crate) struct Tampered;
 pub(crate) trait Sealing: Purpose {}
 impl Sealing for SealJoiner {}
 impl Sealing for SealOpener {}
+impl Sealing for LanesJoiner {}
+impl Sealing for LanesOpener {}
 
 impl Seal {
     pub(crate) fn new<P: Sealing>(key: Key<P>) -> Self {

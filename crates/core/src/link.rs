@@ -1,4 +1,5 @@
-//! Two confirmed peers arrange a connection, sealed, through the room.
+//! Two confirmed peers arrange their first connection, sealed, through the room. Further ones follow over its
+//! control channel: `link/further.rs`.
 //!
 //! ```text
 //! opener                                            joiner
@@ -10,6 +11,8 @@
 //! ```
 //!
 //! Later offers and answers are the same, and go by the control channel while that is heard.
+mod further;
+
 use crate::{
     key::{Comparing, Key, Seal},
     meeting::Keys,
@@ -27,7 +30,9 @@ use crate::{
     },
 };
 
-/// Candidates that a session takes, restarts included.
+pub(crate) use further::{FurtherLanes, MAX_LANES};
+
+/// Candidates that a connection takes, restarts included.
 const MAX_CANDIDATES: usize = 1000;
 
 /// How a sealed message travels.
@@ -72,6 +77,8 @@ pub(crate) struct Link {
     described: bool,
     candidates: usize,
     early: Vec<Candidate>,
+    /// The connections beside the first one.
+    pub(crate) further: FurtherLanes,
     pub(crate) outputs: Vec<LinkOutput>,
 }
 
@@ -85,9 +92,9 @@ impl Link {
         takes_media: bool,
         ice: Vec<IceServer>,
     ) -> Self {
-        let (outgoing, incoming) = match is_opener {
-            true => (keys.seal_opener, keys.seal_joiner),
-            false => (keys.seal_joiner, keys.seal_opener),
+        let (outgoing, incoming, lanes_outgoing, lanes_incoming) = match is_opener {
+            true => (keys.seal_opener, keys.seal_joiner, keys.lanes_opener, keys.lanes_joiner),
+            false => (keys.seal_joiner, keys.seal_opener, keys.lanes_joiner, keys.lanes_opener),
         };
         Self {
             peer,
@@ -109,6 +116,7 @@ impl Link {
             described: false,
             candidates: 0,
             early: Vec::new(),
+            further: FurtherLanes::new(is_opener, lanes_outgoing, lanes_incoming),
             outputs: Vec::new(),
         }
     }
@@ -337,7 +345,7 @@ fn note_fingerprint(known: &mut Option<String>, sdp: &str) -> Result<(), Closed>
     }
 }
 
-/// There is one lane so far.
+/// Further connections are not arranged like this one: no message of the link is about them.
 fn lane(number: u8) -> Result<LaneId, Closed> {
     match LaneId(number) {
         LaneId::FIRST => Ok(LaneId::FIRST),

@@ -34,6 +34,10 @@ pub(crate) enum Pulse {
 pub(crate) struct Liveness {
     heard: Time,
     ping_at: Time,
+    /// Pings without an answer, and when the last was sent.
+    asked: u32,
+    asked_at: Time,
+    has_answered: bool,
     restart_at: Option<Time>,
     away_since: Option<Time>,
     unwatched: bool,
@@ -44,7 +48,10 @@ impl Liveness {
     pub(crate) fn new(presence: Presence, now: Time) -> Self {
         Self {
             heard: now,
-            ping_at: now + PING,
+            ping_at: now, // the first one finds the line empty and so its true round trip
+            asked: 0,
+            asked_at: now,
+            has_answered: false,
             restart_at: None,
             away_since: away(presence, now),
             unwatched: false,
@@ -71,6 +78,18 @@ impl Liveness {
         self.heard = now;
         self.restart_at = None;
         std::mem::take(&mut self.lost)
+    }
+
+    /// A ping was answered; says how long that took, if it is plain which one.
+    ///
+    /// The first may have waited until the other side was ready, so that a second one follows at once.
+    pub(crate) fn answered(&mut self, now: Time) -> Option<Duration> {
+        if !std::mem::replace(&mut self.has_answered, true) {
+            self.ping_at = now;
+        }
+        let is_plain = self.asked == 1;
+        self.asked = self.asked.saturating_sub(1);
+        is_plain.then(|| now.since(self.asked_at))
     }
 
     /// The lane says that nothing comes any more: no need to wait for the full silence.
@@ -113,6 +132,8 @@ impl Liveness {
         }
         if now >= self.ping_at {
             self.ping_at = now + PING;
+            self.asked += 1;
+            self.asked_at = now;
             return Some(Pulse::Ping);
         }
         None
@@ -171,6 +192,29 @@ mod tests {
         assert_eq!(pulses(&mut liveness, 20..27), []);
         liveness.presence(Presence::Here, at(27));
         assert!(pulses(&mut liveness, 27..60).iter().all(|(_, pulse)| *pulse == Pulse::Restart));
+    }
+
+    #[test]
+    fn a_round_trip_is_that_of_the_only_ping_under_way() {
+        let mut liveness = Liveness::new(Presence::Here, at(0));
+        assert_eq!(liveness.answered(at(0)), None);
+        assert_eq!(liveness.poll(at(0)), Some(Pulse::Ping));
+        assert_eq!(liveness.answered(at(1)), Some(Duration::from_secs(1)));
+        assert_eq!(liveness.poll(at(2)), Some(Pulse::Ping));
+        assert_eq!(liveness.poll(at(4)), Some(Pulse::Ping));
+        assert_eq!(liveness.answered(at(4)), None, "it may answer the earlier one");
+    }
+
+    #[test]
+    fn the_first_answer_is_followed_by_another_ping_at_once() {
+        let mut liveness = Liveness::new(Presence::Here, at(0));
+        assert_eq!(liveness.poll(at(0)), Some(Pulse::Ping));
+        assert_eq!(liveness.answered(at(1)), Some(Duration::from_secs(1)));
+        assert_eq!(liveness.timeout(), at(1));
+        assert_eq!(liveness.poll(at(1)), Some(Pulse::Ping));
+        assert_eq!(liveness.poll(at(1)), None);
+        assert_eq!(liveness.answered(at(1)), Some(Duration::ZERO));
+        assert_eq!(liveness.poll(at(2)), None);
     }
 
     #[test]

@@ -13,7 +13,8 @@
 use crate::{
     code::Code,
     key::{
-        Comparing, ConfirmJoiner, ConfirmOpener, Key, Master, Resume, Seal, SealJoiner, SealOpener, Secret,
+        Comparing, ConfirmJoiner, ConfirmOpener, Key, LanesJoiner, LanesOpener, Master, Resume, Seal,
+        SealJoiner, SealOpener, Secret,
     },
 };
 use rand_chacha::ChaCha20Rng;
@@ -34,6 +35,9 @@ pub(crate) struct Clear {
 pub(crate) struct Keys {
     pub(crate) seal_joiner: Seal,
     pub(crate) seal_opener: Seal,
+    /// The same for what goes over the control channel: the two ways have no common order.
+    pub(crate) lanes_joiner: Seal,
+    pub(crate) lanes_opener: Seal,
     pub(crate) comparing: Key<Comparing>,
     /// For meeting again; the drivers do not ask for it yet.
     #[allow(dead_code)]
@@ -123,6 +127,8 @@ impl Confirming {
         Keys {
             seal_joiner: Seal::new(self.master.derive::<SealJoiner>()),
             seal_opener: Seal::new(self.master.derive::<SealOpener>()),
+            lanes_joiner: Seal::new(self.master.derive::<LanesJoiner>()),
+            lanes_opener: Seal::new(self.master.derive::<LanesOpener>()),
             comparing: self.master.derive(),
             resume: self.master.derive(),
         }

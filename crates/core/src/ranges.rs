@@ -24,6 +24,17 @@ impl Ranges {
         range.end - range.start - there
     }
 
+    /// Takes out the first number and those that follow it without a gap, `most` at most.
+    pub(crate) fn take_first(&mut self, most: u64) -> Option<Range<u64>> {
+        let first = self.0.first_mut()?;
+        let taken = first.start..first.end.min(first.start.saturating_add(most));
+        first.start = taken.end;
+        if first.is_empty() {
+            self.0.remove(0);
+        }
+        Some(taken)
+    }
+
     /// Whether all of the range is there.
     pub(crate) fn contains(&self, range: Range<u64>) -> bool {
         range.is_empty() || self.0.iter().any(|r| r.start <= range.start && range.end <= r.end)
@@ -38,6 +49,14 @@ impl Ranges {
     /// The ranges, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Range<u64>> {
         self.0.iter()
+    }
+}
+
+impl From<Range<u64>> for Ranges {
+    fn from(range: Range<u64>) -> Self {
+        let mut ranges = Self::default();
+        ranges.insert(range);
+        ranges
     }
 }
 
@@ -65,6 +84,14 @@ mod tests {
                 let flat: BTreeSet<u64> = ranges.iter().cloned().flatten().collect();
                 assert_eq!(flat, set);
             }
+            let most = 1 + next(9);
+            while let Some(taken) = ranges.take_first(most) {
+                assert!(!taken.is_empty() && taken.end - taken.start <= most);
+                assert_eq!(set.first(), Some(&taken.start));
+                assert!(taken.clone().all(|number| set.remove(&number)));
+                assert!(!ranges.contains(taken));
+            }
+            assert!(set.is_empty());
         }
     }
 }

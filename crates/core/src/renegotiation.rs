@@ -285,7 +285,7 @@ fn number(round: u32) -> Option<u32> {
 }
 
 /// Whether a description has sections for camera or microphone (RFC 8866 §5.14).
-fn has_media(sdp: &str) -> Result<bool, Closed> {
+pub(crate) fn has_media(sdp: &str) -> Result<bool, Closed> {
     let sections = || sdp.lines().filter_map(|line| line.strip_prefix("m="));
     if sdp.len() > MAX_SDP_LEN || sections().count() > MAX_SECTIONS {
         return Err(Closed::Protocol("a description that is too long".into()));

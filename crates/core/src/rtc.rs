@@ -18,10 +18,18 @@ pub struct LaneId(pub u8);
 impl LaneId {
     /// The connection that carries the control channel.
     pub const FIRST: LaneId = LaneId(0);
+
+    /// The channels of this lane.
+    pub const fn channels(self) -> &'static [Channel] {
+        match self {
+            Self::FIRST => &[Channel::Control, Channel::Data],
+            _ => &[Channel::Data],
+        }
+    }
 }
 
 /// A data channel of a lane. Both are negotiated (RFC 8832 is not used): the number is the SCTP stream
-/// id on both sides. Both are ordered and reliable.
+/// id on both sides. Both are ordered and reliable. Only the first lane has a control channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Channel {
     /// Stream 0, label `control`: CBOR frames.
@@ -113,14 +121,14 @@ impl fmt::Debug for Candidate {
 /// What a driver is to do with its WebRTC implementation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RtcAction {
-    /// Create a connection with both channels. The offerer also makes an offer at once; the other
-    /// side makes its answer when the offer comes with [`RtcAction::SetRemote`].
+    /// Create a connection with its channels: [`LaneId::channels`]. The offerer also makes an offer at once;
+    /// the other side makes its answer when the offer comes with [`RtcAction::SetRemote`].
     Open {
         /// The name of the new connection.
         lane: LaneId,
         /// Whether this side writes the offer (and is controlling in ICE).
         offerer: bool,
-        /// STUN and TURN servers to use.
+        /// STUN and TURN servers to use; for a further lane only those that its path needs.
         ice: Vec<IceServer>,
     },
     /// Apply what the other side wrote. After an offer, make an answer. A driver carries out descriptions one
@@ -195,6 +203,15 @@ pub enum RtcEvent {
         /// Which part of it.
         step: Step,
     },
+    /// ICE found the pair of candidates that it uses (RFC 8445 §8.1.1), or another one.
+    Nominated {
+        /// Which connection.
+        lane: LaneId,
+        /// This side's end.
+        local: CandidateType,
+        /// The other side's end.
+        remote: CandidateType,
+    },
     /// The state of a connection changed.
     State {
         /// Which connection.
@@ -202,6 +219,20 @@ pub enum RtcEvent {
         /// The new state.
         state: LaneState,
     },
+}
+
+impl RtcEvent {
+    /// Which connection it is about.
+    pub const fn lane(&self) -> LaneId {
+        match self {
+            Self::Description { lane, .. }
+            | Self::Candidate { lane, .. }
+            | Self::ChannelOpen { lane, .. }
+            | Self::Failed { lane, .. }
+            | Self::Nominated { lane, .. }
+            | Self::State { lane, .. } => *lane,
+        }
+    }
 }
 
 /// A part of a negotiation. A driver takes them one after another.
@@ -226,4 +257,15 @@ pub enum LaneState {
     Failed,
     /// The other side closed it (DTLS close_notify or SCTP shutdown).
     Closed,
+}
+
+/// Where a candidate comes from (RFC 8445 §5.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CandidateType {
+    /// An interface of the device.
+    Host,
+    /// What a STUN server or the peer saw: a NAT's outer side.
+    Reflexive,
+    /// A TURN server.
+    Relayed,
 }

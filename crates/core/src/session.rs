@@ -9,12 +9,14 @@
 //! A driver is a loop: wait for a socket message, a WebRTC event, a disk completion, a wish or the time that
 //! [`Output::Wait`] named; hand it to the matching `handle_*` or verb; then do what `poll_output` says until
 //! it says [`Output::Wait`]. Nothing here blocks, reads a clock or panics on what a peer sends. How it meets its
-//! peer is in `session/rendezvous.rs`, what goes over the connection in `session/connection.rs`, and how it ends
-//! in `session/ending.rs`.
+//! peer is in `session/rendezvous.rs`, what goes over the connection in `session/connection.rs`, further ones are in
+//! `session/lanes.rs`, and how it ends is in `session/ending.rs`.
 mod connection;
 mod ending;
+mod lanes;
 mod rendezvous;
 
+pub use crate::transfer::{LaneRules, SenderEngine};
 use crate::{
     code::Code,
     digest::BlockDigest,
@@ -25,7 +27,7 @@ use crate::{
     output::*,
     renegotiation::Wish,
     room::{Room, RoomOutput},
-    rtc::{Channel, IceServer, LaneId},
+    rtc::{CandidateType, Channel, IceServer, LaneId},
     time::Time,
     transfer::{TextTooLong, Transfers},
     wire::signal::{Locator, PeerId},
@@ -61,6 +63,8 @@ pub struct Config {
     /// Whether what is on the way on a lane is bounded by the throttle: for a browser's channels, which overrun the
     /// queue of an Internet path by themselves.
     pub throttled: bool,
+    /// How many connections it may use, and for what.
+    pub lanes: LaneRules,
 }
 
 impl std::fmt::Debug for Config {
@@ -124,6 +128,8 @@ pub struct Session {
     is_opener: bool,
     code: Option<Code>,
     ice: Vec<IceServer>,
+    /// This side's end of the first lane's path, where the driver can tell.
+    local: Option<CandidateType>,
     room: Room,
     phase: Phase,
     transfers: Transfers,
@@ -153,9 +159,10 @@ impl Session {
             is_opener,
             code,
             ice: Vec::new(),
+            local: None,
             room,
             phase,
-            transfers: Transfers::new(is_opener, config.throttled),
+            transfers: Transfers::new(is_opener, config.throttled, config.lanes),
             outputs: VecDeque::new(),
         }
     }
@@ -222,6 +229,7 @@ impl Session {
         self.room.handle_timeout(now);
         self.handle_room(now);
         self.transfers.handle_timeout(now);
+        self.tend_lanes(now);
         self.pulse(now);
         match &mut self.phase {
             Phase::Waiting { arrivals, .. } => {

@@ -198,7 +198,7 @@ fn a_peer_that_leaves_before_the_connection_is_seen_to() {
 fn a_server_gets_one_proof_of_the_words_from_a_joiner_whatever_it_repeats() {
     use beeline_core::{
         output::Output,
-        session::{Config, Session},
+        session::{Config, LaneRules, Session},
         time::Time,
         wire::{
             meeting::{Meeting, PakeOpener},
@@ -225,7 +225,13 @@ fn a_server_gets_one_proof_of_the_words_from_a_joiner_whatever_it_repeats() {
     let now = Time::default();
     let code = Code::parse("7-guitar-sunset").unwrap();
     let mut joiner = Session::join(
-        Config { name: String::new(), seed: [3; 32], media: false, throttled: false },
+        Config {
+            name: String::new(),
+            seed: [3; 32],
+            media: false,
+            throttled: false,
+            lanes: LaneRules::default(),
+        },
         &code,
         now,
     );

@@ -1,7 +1,7 @@
 //! Whatever happens in whatever order, the two sides end up agreeing, and only whole files have final names.
 #![allow(clippy::unwrap_used, reason = "a helper of a test may unwrap as the test does")]
 mod common;
-use beeline_core::output::*;
+use beeline_core::{output::*, session::LaneRules};
 use beeline_sim::{Link, World};
 use common::*;
 use proptest::prelude::{Just, ProptestConfig, Strategy, prop_assert, prop_assert_eq, prop_oneof, proptest};
@@ -14,9 +14,16 @@ enum Operation {
     DropSocket(bool),
     Pause(bool),
     Go(bool),
-    Offer { from: bool, sizes: Vec<u32> },
+    Offer {
+        from: bool,
+        sizes: Vec<u32>,
+    },
     Cancel(bool),
     Text(bool),
+    /// One of the further lanes ends; both sides hear of it after so many milliseconds.
+    KillLane(u8, u16),
+    /// From now on it carries 10 kB/s.
+    Crawl(u8),
     Full,
     Change,
 }
@@ -33,6 +40,8 @@ fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(from, sizes)| Offer { from, sizes }),
         1 => proptest::bool::ANY.prop_map(Cancel),
         1 => proptest::bool::ANY.prop_map(Text),
+        2 => (proptest::num::u8::ANY, 0u16..8000).prop_map(|(lane, told)| KillLane(lane, told)),
+        1 => proptest::num::u8::ANY.prop_map(Crawl),
         1 => Just(Full),
         1 => Just(Change),
     ]
@@ -70,8 +79,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn both_sides_agree_in_the_end(seed: u64, loss in 0u32..50, operations in proptest::collection::vec(operation(), 1..25)) {
-        let mut world = World::connected(seed, Link::new(5_000_000, Duration::from_millis(20)));
+    fn both_sides_agree_in_the_end(seed: u64, loss in 0u32..50, least in 0u8..5, operations in proptest::collection::vec(operation(), 1..25)) {
+        let lanes = LaneRules { least, ..LaneRules::default() };
+        let mut world = World::connected_with(seed, Link::new(5_000_000, Duration::from_millis(20)), lanes);
         world.link.loss = loss;
         let mut transfers = Vec::new();
         let mut number = 0;
@@ -99,6 +109,18 @@ proptest! {
                 }
                 Operation::Text(peer) => {
                     world.with(peer.into(), |session, now| session.send_text("hello", now)).unwrap();
+                }
+                Operation::KillLane(number, told) => {
+                    let lanes = world.further_lanes();
+                    if let Some(lane) = lanes.get(usize::from(number) % lanes.len().max(1)) {
+                        world.break_lane(*lane, Duration::from_millis(told.into()));
+                    }
+                }
+                Operation::Crawl(number) => {
+                    let lanes = world.further_lanes();
+                    if let Some(lane) = lanes.get(usize::from(number) % lanes.len().max(1)) {
+                        world.link.slow.insert(*lane, 10_000);
+                    }
                 }
                 Operation::Full => world.peers[1].disk.full = true,
                 Operation::Change => world.peers[0].disk.changed = true,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use beeline_core::code::Code;
 use beeline_core::output::Output;
-use beeline_core::session::{Config, Session};
+use beeline_core::session::{Config, LaneRules, Session};
 use beeline_core::time::Time;
 use beeline_core::wire::meeting::{JoinerConfirm, Meeting};
 use beeline_core::wire::signal::{Join, Locator, Open, Post, Reason, ToPeer, ToServer};
@@ -140,7 +140,13 @@ async fn one_guess_a_join() -> Result<()> {
 async fn guess_twice(guesser: &mut Stranger, code: &Code) -> Result<()> {
     let now = Time::from_origin(Duration::from_secs(1));
     let mut session = Session::join(
-        Config { name: "guesser".into(), seed: [7; 32], media: false, throttled: false },
+        Config {
+            name: "guesser".into(),
+            seed: [7; 32],
+            media: false,
+            throttled: false,
+            lanes: LaneRules::default(),
+        },
         code,
         now,
     );

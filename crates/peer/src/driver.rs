@@ -13,13 +13,13 @@ use crate::{
     Command, Config, Event, Path, Role,
     disk::{Disk, Done, Job},
     socket::{Socket, SocketEvent},
-    transport::{Events, Transport, TransportEvent},
+    transport::{Events, PathKind, Transport, TransportEvent},
 };
 use beeline_core::{
     blocks::Blocks,
     output::{Acceptance, BlockRef, Closed, Output, Progress, TransferId},
-    rtc::{Channel, LaneId},
-    session::{self, Session},
+    rtc::{CandidateType, Channel, LaneId, RtcEvent},
+    session::{self, LaneRules, SenderEngine, Session},
     time::Time,
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -69,7 +69,14 @@ impl Driver {
         events: UnboundedSender<Event>,
         seed: session::Seed,
     ) -> Driver {
-        let settings = session::Config { name: config.name.clone(), seed, media: false, throttled: false };
+        let settings = session::Config {
+            name: config.name.clone(),
+            seed,
+            media: false,
+            throttled: false,
+            // What sends here fills a line by itself.
+            lanes: LaneRules { engine: SenderEngine::Own, least: 0 },
+        };
         let origin = Instant::now();
         let session = match &role {
             Role::Opener => Session::open(settings, Time::default()),
@@ -163,6 +170,11 @@ impl Driver {
             TransportEvent::Path { lane, kind, protocol, rtt } => {
                 // Further lanes take the kind of path that this one found.
                 if lane == LaneId::FIRST {
+                    let end = match kind {
+                        PathKind::Direct => CandidateType::Reflexive,
+                        PathKind::Relay => CandidateType::Relayed,
+                    };
+                    self.session.handle_rtc(RtcEvent::Nominated { lane, local: end, remote: end }, now);
                     self.tell(Event::Path(Path { kind, protocol, rtt }));
                 }
             }

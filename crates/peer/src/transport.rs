@@ -183,12 +183,12 @@ impl Transport {
     fn open(&mut self, lane: LaneId, offerer: bool, ice: Vec<IceServer>) {
         self.close(lane);
         while self.tasks.try_join_next().is_some() {}
-        let negotiated = CHANNELS.map(|channel| {
+        let negotiated = lane.channels().iter().map(|channel| {
             (channel.stream(), ChannelConfig { label: channel.label().into(), ..ChannelConfig::default() })
         });
         let settings = Settings {
             connection: beeline_rtc::Config {
-                negotiated: negotiated.into(),
+                negotiated: negotiated.collect(),
                 ..beeline_rtc::Config::default()
             },
             loopback: self.config.loopback,
@@ -247,7 +247,7 @@ impl Listener {
                 self.shared.peer_is_paced.store(peer_is_paced, Relaxed);
                 RtcEvent::ChannelOpen { lane, channel: channel(stream)?, max_message }
             }
-            // Both channels live as long as the lane.
+            // Channels live as long as their lane.
             Notice::ChannelClosed { stream } => {
                 channel(stream)?;
                 RtcEvent::State { lane, state: LaneState::Closed }

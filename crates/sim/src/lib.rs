@@ -25,14 +25,14 @@ use beeline_core::{
     code::Code,
     output::{Event, Output},
     rtc::{Candidate, Channel, Description, LaneId, LaneState, RtcAction, RtcEvent, SdpKind},
-    session::{Config, Session},
+    session::{Config, LaneRules, Session},
     time::Time,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
     time::Duration,
 };
 
@@ -48,8 +48,8 @@ enum Happening {
     SocketClosed(Id),
     Disconnected(Id),
     Rtc(Id, RtcEvent),
-    Message(Id, Channel, Vec<u8>),
-    Sent(Id, Channel, u64),
+    Message(Id, LaneId, Channel, Vec<u8>),
+    Sent(Id, LaneId, Channel, u64),
     Disk(Id, disk::Completion),
 }
 
@@ -67,6 +67,12 @@ pub struct World {
     flows: BTreeMap<LaneId, Flow>,
     /// One way to the server and back.
     pub server_delay: Duration,
+    /// How peers that are added use lanes.
+    pub lanes: LaneRules,
+    /// Connections over which nothing passes any more.
+    pub dead_lanes: BTreeSet<LaneId>,
+    /// Connections open at the same time, at most, so far.
+    pub most_lanes: usize,
     /// Changes a message between the peers; for what a hostile peer would send.
     pub mangle: Option<fn(&mut ChaCha20Rng, Channel, &mut Vec<u8>)>,
     /// Whether peers that are added can take a call.
@@ -90,6 +96,9 @@ impl World {
             net: None,
             flows: BTreeMap::new(),
             server_delay: Duration::from_millis(5),
+            lanes: LaneRules::default(),
+            dead_lanes: BTreeSet::new(),
+            most_lanes: 0,
             mangle: None,
             media: true,
             throttled: false,
@@ -103,7 +112,13 @@ impl World {
 
     /// Two peers that have met and are connected: 0 is the opener.
     pub fn connected(seed: u64, link: Link) -> Self {
+        Self::connected_with(seed, link, LaneRules::default())
+    }
+
+    /// The same, with rules for their lanes.
+    pub fn connected_with(seed: u64, link: Link, lanes: LaneRules) -> Self {
         let mut world = Self::new(seed, link);
+        world.lanes = lanes;
         world.meet();
         world
     }
@@ -147,7 +162,8 @@ impl World {
     fn config(&mut self, name: &str) -> Config {
         let mut seed = [0; 32];
         self.random.fill_bytes(&mut seed);
-        Config { name: name.to_owned(), seed, media: self.media, throttled: self.throttled }
+        let (media, throttled, lanes) = (self.media, self.throttled, self.lanes);
+        Config { name: name.to_owned(), seed, media, throttled, lanes }
     }
 
     fn add(&mut self, session: Session) -> Id {
@@ -203,7 +219,27 @@ impl World {
 
     /// Delivers bytes to a peer as if the other had sent them.
     pub fn inject(&mut self, to: Id, channel: Channel, message: Vec<u8>) {
-        self.at(Duration::ZERO, Happening::Message(to, channel, message));
+        self.inject_on(LaneId::FIRST, to, channel, message);
+    }
+
+    /// The same on another connection than the first, whether there is one or not.
+    pub fn inject_on(&mut self, lane: LaneId, to: Id, channel: Channel, message: Vec<u8>) {
+        self.at(Duration::ZERO, Happening::Message(to, lane, channel, message));
+    }
+
+    /// The connections beside the first one that both peers have.
+    pub fn further_lanes(&self) -> Vec<LaneId> {
+        let both = |lane: &&LaneId| self.peers.iter().all(|peer| peer.rtc.contains_key(lane));
+        let lanes = self.peers.first().into_iter().flat_map(|peer| peer.rtc.keys());
+        lanes.filter(|lane| **lane != LaneId::FIRST).filter(both).copied().collect()
+    }
+
+    /// Ends a connection: nothing passes any more, and both sides are told so after a while.
+    pub fn break_lane(&mut self, lane: LaneId, told_after: Duration) {
+        self.dead_lanes.insert(lane);
+        for id in 0..self.peers.len() {
+            self.at(told_after, Happening::Rtc(id, RtcEvent::State { lane, state: LaneState::Failed }));
+        }
     }
 
     /// Runs for so long.
@@ -271,17 +307,22 @@ impl World {
                 self.hub.gone(id);
                 self.deliver_from_hub();
             }
-            Happening::Rtc(id, event) => self.with_live(id, |s, now| s.handle_rtc(event, now)),
-            Happening::Sent(id, channel, len) => {
-                let buffered = self.peers[id].buffered.entry(channel).or_default();
-                *buffered -= len;
-                let buffered = *buffered;
-                self.with_live(id, |s, now| s.handle_buffered(LaneId::FIRST, channel, buffered, now));
+            Happening::Rtc(id, event) => {
+                if self.peers[id].rtc.contains_key(&event.lane()) {
+                    self.with_live(id, |s, now| s.handle_rtc(event, now));
+                }
             }
-            Happening::Message(id, channel, message) => {
-                if !self.peers[id].dead {
+            Happening::Sent(id, lane, channel, len) => {
+                if let Some(buffered) = self.peers[id].buffered.get_mut(&(lane, channel)) {
+                    *buffered -= len;
+                    let buffered = *buffered;
+                    self.with_live(id, |s, now| s.handle_buffered(lane, channel, buffered, now));
+                }
+            }
+            Happening::Message(id, lane, channel, message) => {
+                if !self.peers[id].dead && !self.dead_lanes.contains(&lane) {
                     let now = self.now;
-                    self.peers[id].session.handle_message(LaneId::FIRST, channel, &message, now);
+                    self.peers[id].session.handle_message(lane, channel, &message, now);
                     self.drain(id, Some(&message));
                 }
             }
@@ -314,10 +355,11 @@ impl World {
                 Output::Disconnect => self.at(self.server_delay, Happening::Disconnected(id)),
                 Output::Signal(message) => self.at(self.server_delay, Happening::ToHub(id, message)),
                 Output::Rtc(action) => self.act(id, action),
-                Output::Control { lane: _, message } => self.transmit(id, Channel::Control, message),
-                Output::Data { lane: _, transfer, stamp, runs } => {
+                Output::Control { lane, message } => self.transmit(id, lane, Channel::Control, message),
+                Output::Data { lane, transfer, stamp, runs } => {
                     let frame = self.peers[id].blocks.frame(transfer, stamp, &runs);
-                    self.transmit(id, Channel::Data, frame.expect("the session sends what it has read"));
+                    let frame = frame.expect("the session sends what it has read");
+                    self.transmit(id, lane, Channel::Data, frame);
                 }
                 Output::Event(event) => self.peers[id].events.push(event),
                 Output::Wait(wake) => {
@@ -334,69 +376,77 @@ impl World {
     }
 
     /// The other end of a peer's connection: the first that lives and has one.
-    fn other(&self, id: Id) -> Option<Id> {
-        (0..self.peers.len())
-            .find(|other| *other != id && self.peers[*other].rtc.open && self.peers[id].rtc.open)
+    fn other(&self, id: Id, lane: LaneId) -> Option<Id> {
+        let has = |id: Id| self.peers[id].rtc.contains_key(&lane);
+        (0..self.peers.len()).find(|other| *other != id && has(*other) && has(id))
     }
 
     /// A made-up WebRTC: descriptions carry a fingerprint, and once both sides have both, channels open.
     fn act(&mut self, id: Id, action: RtcAction) {
-        let lane = LaneId::FIRST;
-        let media = if self.peers[id].sends_media { "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n" } else { "" };
-        let sdp = |id: Id| format!("v=0\r\na=fingerprint:sha-256 {id:02X}\r\n{media}");
+        let sdp = |world: &World, lane: LaneId| {
+            // A camera is a matter of the first connection.
+            let sends_media = lane == LaneId::FIRST && world.peers[id].sends_media;
+            let media = if sends_media { "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n" } else { "" };
+            format!("v=0\r\na=fingerprint:sha-256 {id:02X}\r\n{media}")
+        };
+        let describe = |world: &mut World, lane: LaneId, kind: SdpKind| {
+            let description = Description { kind, sdp: sdp(world, lane) };
+            let event = RtcEvent::Description { lane, description };
+            world.at(Duration::from_millis(1), Happening::Rtc(id, event));
+        };
         match action {
-            RtcAction::Open { offerer, .. } => {
-                self.peers[id].rtc = peer::Rtc { open: true, ..Default::default() };
+            RtcAction::Open { lane, offerer, .. } => {
+                self.peers[id].rtc.insert(lane, peer::Rtc::default());
+                for channel in lane.channels() {
+                    self.peers[id].buffered.insert((lane, *channel), 0);
+                }
+                self.most_lanes = self.most_lanes.max(self.peers[id].rtc.len());
                 if offerer {
-                    let description = Description { kind: SdpKind::Offer, sdp: sdp(id) };
-                    self.at(
-                        Duration::from_millis(1),
-                        Happening::Rtc(id, RtcEvent::Description { lane, description }),
-                    );
+                    describe(self, lane, SdpKind::Offer);
                 }
             }
-            RtcAction::Offer { .. } | RtcAction::Restart { .. } => {
-                let description = Description { kind: SdpKind::Offer, sdp: sdp(id) };
-                self.at(
-                    Duration::from_millis(1),
-                    Happening::Rtc(id, RtcEvent::Description { lane, description }),
-                );
-            }
-            RtcAction::SetRemote { description, .. } => {
+            RtcAction::Offer { lane } | RtcAction::Restart { lane } => describe(self, lane, SdpKind::Offer),
+            RtcAction::SetRemote { lane, description } => {
                 if description.kind == SdpKind::Offer {
-                    self.peers[id].sees_media = description.sdp.contains("m=video");
-                    let description = Description { kind: SdpKind::Answer, sdp: sdp(id) };
-                    self.at(
-                        Duration::from_millis(1),
-                        Happening::Rtc(id, RtcEvent::Description { lane, description }),
-                    );
+                    if lane == LaneId::FIRST {
+                        self.peers[id].sees_media = description.sdp.contains("m=video");
+                    }
+                    describe(self, lane, SdpKind::Answer);
                 }
                 let candidate = Candidate(format!("candidate:{id}"));
-                self.at(
-                    Duration::from_millis(2),
-                    Happening::Rtc(id, RtcEvent::Candidate { lane, candidate }),
-                );
-                self.peers[id].rtc.described = true;
-                self.open_channels();
+                let event = RtcEvent::Candidate { lane, candidate };
+                self.at(Duration::from_millis(2), Happening::Rtc(id, event));
+                if let Some(rtc) = self.peers[id].rtc.get_mut(&lane) {
+                    rtc.described = true;
+                }
+                self.open_channels(lane);
             }
             RtcAction::AddCandidate { .. } | RtcAction::Rollback { .. } => {}
-            RtcAction::Close { .. } => {
-                if let Some(other) = self.other(id) {
+            RtcAction::Close { lane } => {
+                if let Some(other) = self.other(id, lane) {
                     let state = RtcEvent::State { lane, state: LaneState::Closed };
                     self.at(self.link.delay, Happening::Rtc(other, state));
                 }
-                self.peers[id].rtc = peer::Rtc::default();
+                self.peers[id].rtc.remove(&lane);
+                self.peers[id].buffered.retain(|(of, _), _| *of != lane);
+                if self.peers.iter().all(|peer| !peer.rtc.contains_key(&lane)) {
+                    self.flows.remove(&lane);
+                }
             }
         }
     }
 
-    fn open_channels(&mut self) {
-        let ready: Vec<Id> = (0..self.peers.len()).filter(|id| self.peers[*id].rtc.described).collect();
-        if ready.len() == 2 && ready.iter().any(|id| !self.peers[*id].rtc.channels) {
+    fn open_channels(&mut self, lane: LaneId) {
+        let described = |peer: &Peer| peer.rtc.get(&lane).is_some_and(|rtc| rtc.described);
+        let ready: Vec<Id> = (0..self.peers.len()).filter(|id| described(&self.peers[*id])).collect();
+        let is_open = |peer: &Peer| peer.rtc.get(&lane).is_some_and(|rtc| rtc.channels);
+        if ready.len() == 2 && ready.iter().any(|id| !is_open(&self.peers[*id])) {
             for id in ready {
-                self.peers[id].rtc.channels = true;
-                for channel in [Channel::Control, Channel::Data] {
-                    let event = RtcEvent::ChannelOpen { lane: LaneId::FIRST, channel, max_message: 262_144 };
+                if let Some(rtc) = self.peers[id].rtc.get_mut(&lane) {
+                    rtc.channels = true;
+                }
+                for channel in lane.channels().iter().copied() {
+                    let event = RtcEvent::ChannelOpen { lane, channel, max_message: 262_144 };
                     self.at(self.link.delay * 3, Happening::Rtc(id, event));
                 }
             }
@@ -411,35 +461,42 @@ impl World {
                 continue;
             };
             match seen {
-                Seen::Message { end, content, .. } if self.peers[end].dead => drop(content),
+                Seen::Message { end, content, .. }
+                    if self.peers[end].dead || self.dead_lanes.contains(&lane) =>
+                {
+                    drop(content);
+                }
                 Seen::Message { end, stream, content, .. } => {
                     let channel = if stream == 0 { Channel::Control } else { Channel::Data };
                     self.peers[end].session.handle_message(lane, channel, &content, self.now);
                     self.drain(end, Some(&content[..]));
                 }
                 Seen::Buffered { end, bytes, .. } => {
-                    for (channel, left) in [Channel::Control, Channel::Data].into_iter().zip(bytes) {
-                        self.with_live(end, |s, now| s.handle_buffered(lane, channel, left, now));
+                    for channel in lane.channels() {
+                        let left = bytes[usize::from(channel.stream())];
+                        self.with_live(end, |s, now| s.handle_buffered(lane, *channel, left, now));
                     }
                 }
             }
         }
     }
 
-    fn transmit(&mut self, from: Id, channel: Channel, mut message: Vec<u8>) {
-        let Some(to) = self.other(from) else { return };
+    fn transmit(&mut self, from: Id, lane: LaneId, channel: Channel, mut message: Vec<u8>) {
+        let Some(to) = self.other(from, lane) else { return };
         if let Some(mangle) = self.mangle {
             mangle(&mut self.random, channel, &mut message);
         }
+        let len = message.len();
         if let Some(net) = &mut self.net {
-            let flow = *self.flows.entry(LaneId::FIRST).or_insert_with(|| net.browsers());
+            let flow = *self.flows.entry(lane).or_insert_with(|| net.browsers());
             net.advance_idle(self.now);
-            let stream = u8::from(channel == Channel::Data);
-            return net.send(flow, from, stream, message.len(), message.into());
+            return net.send(flow, from, channel.stream() as u8, len, message.into());
         }
-        let (sent, arrives) = self.link.carry(from, channel, message.len(), self.now, &mut self.random);
-        *self.peers[from].buffered.entry(channel).or_default() += message.len() as u64;
-        self.at_time(sent, Happening::Sent(from, channel, message.len() as u64));
-        self.at_time(arrives, Happening::Message(to, channel, message));
+        let (sent, arrives) = self.link.carry(from, (lane, channel), len, self.now, &mut self.random);
+        *self.peers[from].buffered.entry((lane, channel)).or_default() += len as u64;
+        if !self.dead_lanes.contains(&lane) {
+            self.at_time(sent, Happening::Sent(from, lane, channel, len as u64));
+            self.at_time(arrives, Happening::Message(to, lane, channel, message));
+        }
     }
 }

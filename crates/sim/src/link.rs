@@ -1,5 +1,8 @@
 //! A line between two peers, as a reliable ordered channel sees it.
-use beeline_core::{rtc::Channel, time::Time};
+use beeline_core::{
+    rtc::{Channel, LaneId},
+    time::Time,
+};
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 use std::{collections::BTreeMap, time::Duration};
@@ -18,8 +21,13 @@ pub struct Link {
     pub loss: u32,
     /// Nothing passes before.
     pub cut_until: Time,
+    /// What one connection carries at most, in bytes a second: a window over a round trip.
+    pub lane_rate: Option<u64>,
+    /// The same for some of them.
+    pub slow: BTreeMap<LaneId, u64>,
     busy: BTreeMap<usize, Time>,
-    last: BTreeMap<(usize, Channel), Time>,
+    lane_busy: BTreeMap<(usize, LaneId), Time>,
+    last: BTreeMap<(usize, LaneId, Channel), Time>,
 }
 
 impl Link {
@@ -30,7 +38,10 @@ impl Link {
             delay,
             loss: 0,
             cut_until: Time::default(),
+            lane_rate: None,
+            slow: BTreeMap::new(),
             busy: BTreeMap::new(),
+            lane_busy: BTreeMap::new(),
             last: BTreeMap::new(),
         }
     }
@@ -44,20 +55,27 @@ impl Link {
     pub(crate) fn carry(
         &mut self,
         from: usize,
-        channel: Channel,
+        (lane, channel): (LaneId, Channel),
         len: usize,
         now: Time,
         random: &mut ChaCha20Rng,
     ) -> (Time, Time) {
         let busy = self.busy.entry(from).or_default();
         let start = (*busy).max(now).max(self.cut_until);
-        let sent = start + Duration::from_nanos(len as u64 * 1_000_000_000 / self.rate);
+        let takes = |rate: u64| Duration::from_nanos(len as u64 * 1_000_000_000 / rate);
+        let mut sent = start + takes(self.rate);
         *busy = sent;
+        // The line is shared; a connection that is slower by itself does not hold up the others.
+        if let Some(rate) = self.slow.get(&lane).copied().or(self.lane_rate) {
+            let busy = self.lane_busy.entry((from, lane)).or_default();
+            sent = sent.max((*busy).max(now) + takes(rate));
+            *busy = sent;
+        }
         let mut arrives = sent + self.delay;
         if random.next_u32() % 1000 < self.loss {
             arrives = arrives + self.delay * 2;
         }
-        let last = self.last.entry((from, channel)).or_default();
+        let last = self.last.entry((from, lane, channel)).or_default();
         arrives = arrives.max(*last);
         *last = arrives;
         (sent, arrives)

@@ -4,7 +4,7 @@ use beeline_core::{
     blocks::Blocks,
     digest::BlockDigest,
     output::{BlockRead, Event, Output},
-    rtc::Channel,
+    rtc::{Channel, LaneId},
     session::Session,
     time::Time,
 };
@@ -29,13 +29,13 @@ pub struct Peer {
     pub sees_media: bool,
     pub(crate) dead: bool,
     pub(crate) wake: Option<Time>,
-    pub(crate) rtc: Rtc,
-    pub(crate) buffered: BTreeMap<Channel, u64>,
+    pub(crate) rtc: BTreeMap<LaneId, Rtc>,
+    pub(crate) buffered: BTreeMap<(LaneId, Channel), u64>,
 }
 
+/// One connection.
 #[derive(Debug, Default)]
 pub(crate) struct Rtc {
-    pub(crate) open: bool,
     pub(crate) described: bool,
     pub(crate) channels: bool,
 }
@@ -52,7 +52,7 @@ impl Peer {
             sees_media: false,
             dead: false,
             wake: None,
-            rtc: Rtc::default(),
+            rtc: BTreeMap::new(),
             buffered: BTreeMap::new(),
         }
     }
@@ -60,6 +60,11 @@ impl Peer {
     /// Whether an event like this was shown.
     pub fn has(&self, like: impl Fn(&Event) -> bool) -> bool {
         self.events.iter().any(like)
+    }
+
+    /// The connections beside the first one.
+    pub fn further_lanes(&self) -> usize {
+        self.rtc.keys().filter(|lane| **lane != LaneId::FIRST).count()
     }
 
     /// Carries out what concerns the disk; some of it is done a little later.

@@ -15,9 +15,9 @@ use wasm_bindgen::{JsCast, JsValue};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum ToWorker {
     /// Makes a room.
-    Open { name: String },
+    Open { name: String, lanes: u8 },
     /// Joins somebody's room.
-    Join { name: String, code: String },
+    Join { name: String, code: String, lanes: u8 },
     /// Offers what was chosen; `extra` is an array with a File for each path, or null for a folder.
     Offer { paths: Vec<String> },
     /// Sends a text.
@@ -47,6 +47,8 @@ pub(crate) enum ToWorker {
     ChannelOpen { lane: u8, channel: u16 },
     /// A description could not be made or applied.
     NotDescribed { lane: u8, step: Step },
+    /// The candidates in use are of these types (RTCIceCandidateType).
+    Nominated { lane: u8, local: String, remote: String },
     /// The connection's state changed.
     Lane { lane: u8, state: Lane },
     /// So many bytes have left this channel, which stayed with the page, since it was opened.

@@ -6,7 +6,7 @@ use crate::{
     output::*,
     renegotiation::Wish,
     room::Room,
-    rtc::{Channel, LaneId, LaneState, RtcEvent},
+    rtc::{CandidateType, Channel, LaneId, LaneState, RtcEvent},
     time::Time,
     transfer::{Broken, Transfers},
     wire::{
@@ -25,6 +25,9 @@ const MAX_EARLY: usize = 1 << 20;
 impl Session {
     /// Something happened to a connection.
     pub fn handle_rtc(&mut self, event: RtcEvent, now: Time) {
+        if event.lane() != LaneId::FIRST {
+            return self.handle_lane(event, now);
+        }
         match event {
             RtcEvent::Description { lane, description } => {
                 let _ = lane; // there is one so far
@@ -46,6 +49,10 @@ impl Session {
                 }
                 self.settle(Ok(()), now);
             }
+            RtcEvent::Nominated { lane: _, local, remote } => {
+                self.local = Some(local);
+                self.transfers.handle_path([local, remote].contains(&CandidateType::Relayed));
+            }
             RtcEvent::State { lane: _, state } => {
                 if let Phase::Connected { liveness, .. } = &mut self.phase {
                     match state {
@@ -62,6 +69,8 @@ impl Session {
     /// One whole message came on a lane. `Output::Place` refers to its bytes: poll before dropping it.
     pub fn handle_message(&mut self, lane: LaneId, channel: Channel, message: &[u8], now: Time) {
         match &mut self.phase {
+            // Only the first lane tells whether control passes.
+            Phase::Connected { .. } if lane != LaneId::FIRST => {}
             Phase::Connected { link, liveness } => {
                 if liveness.heard(now) {
                     link.carry_by(Carrier::Control);
@@ -79,7 +88,12 @@ impl Session {
             _ => return,
         }
         let result = match channel {
+            Channel::Control if lane != LaneId::FIRST => {
+                Err(Broken("control belongs on the first lane".into()))
+            }
             Channel::Control => self.handle_control(message, now),
+            // Closed here while it was on its way: what it carries will come again.
+            Channel::Data if lane != LaneId::FIRST && !self.has_lane(lane) => Ok(()),
             Channel::Data => self.transfers.handle_data(lane, message, now),
         };
         if let Err(Broken(what)) = result {
@@ -89,7 +103,16 @@ impl Session {
 
     fn handle_control(&mut self, message: &[u8], now: Time) -> Result<(), Broken> {
         let frame = Control::decode(message).map_err(|error| Broken(error.to_string()))?;
+        self.transfers.heard(now);
         match frame {
+            Some(Control::Pong(_)) => {
+                if let Phase::Connected { liveness, .. } = &mut self.phase
+                    && let Some(round_trip) = liveness.answered(now)
+                {
+                    self.transfers.handle_round_trip(round_trip);
+                }
+            }
+            Some(Control::Sealed(sealed)) => self.handle_sealed(&sealed, now)?,
             Some(Control::Ping(_)) => self.transfers.outbox.control(Pong {}),
             Some(Control::Bye(_)) => self.handle_bye(now),
             Some(Control::Negotiate(frame)) => self.handle_negotiate(frame, now)?,

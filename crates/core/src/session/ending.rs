@@ -19,6 +19,7 @@ impl Session {
         match &self.phase {
             Phase::Connected { .. } => {
                 self.transfers.cancel_all(now);
+                self.drop_lanes();
                 self.transfers.outbox.control(Bye {});
                 self.phase = Phase::Closing { until: now + CLOSING, closed: Closed::Here };
             }
@@ -35,6 +36,7 @@ impl Session {
             Phase::Connected { .. } => {
                 let closed = if self.transfers.is_idle() { Closed::Bye } else { Closed::PeerLeft };
                 self.transfers.end_all(&closed);
+                self.drop_lanes();
                 self.transfers.outbox.control(Bye {});
                 self.phase = Phase::Closing { until: now + LINGER, closed };
             }
@@ -69,6 +71,7 @@ impl Session {
     pub(super) fn finish(&mut self, closed: Closed) {
         self.transfers.end_all(&closed);
         if matches!(self.phase, Phase::Linked(_) | Phase::Connected { .. } | Phase::Closing { .. }) {
+            self.drop_lanes();
             self.outputs.push_back(Output::Rtc(RtcAction::Close { lane: LaneId::FIRST }));
         }
         self.room.leave();

@@ -19,17 +19,21 @@ impl Transfers {
             Control::FileEnd(f) => self.receive(f.transfer, |r, out| r.handle_end(f.file, f.len, out))?,
             Control::Accept(f) => self.send(f.transfer, |s, out| s.handle_accept(&f, now, out))?,
             Control::Grant(f) => self.send(f.transfer, |s, _| s.handle_grant(f.position))?,
-            Control::Acks(f) => self.send(f.transfer, |s, _| s.handle_acks(&f.blocks, now))?,
+            Control::Acks(f) => self.send(f.transfer, |s, out| s.handle_acks(&f.blocks, now, out))?,
             Control::Resend(f) => self.send(f.transfer, |s, _| s.handle_resend(f.file, f.block))?,
             Control::Complete(f) => self.send(f.transfer, |s, out| s.handle_complete(&f.files, out))?,
             Control::Decline(f) => self.declined(f.transfer, f.message)?,
             Control::Pause(f) => self.paused_there(f.transfer, f.paused)?,
             Control::Cancel(f) => self.cancelled_there(f)?,
             Control::Done(f) => self.done(f.transfer)?,
-            Control::Hello(hello) => self.lanes.handle_hello(hello.max_frame),
-            Control::Report(report) => self.lanes.handle_report(&report, now),
+            Control::Hello(hello) => self.lanes.handle_hello(hello.max_frame, hello.lanes),
+            Control::Report(report) => self.lanes.handle_report(&report, now)?,
             // Of the session, which has seen to them.
-            Control::Ping(_) | Control::Pong(_) | Control::Bye(_) | Control::Negotiate(_) => {}
+            Control::Ping(_)
+            | Control::Pong(_)
+            | Control::Bye(_)
+            | Control::Sealed(_)
+            | Control::Negotiate(_) => {}
         }
         self.tidy(now);
         self.outbox.is_read()
@@ -93,7 +97,7 @@ impl Transfers {
 
     fn declined(&mut self, id: u32, message: String) -> Result<(), Broken> {
         self.send(id, |sending, out| {
-            if sending.is_moving() {
+            if sending.is_accepted() {
                 return Err(Broken("declined after it was accepted".into()));
             }
             sending.end();

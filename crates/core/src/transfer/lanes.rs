@@ -1,52 +1,108 @@
-//! The lanes of a session, as its transfers see them: what each may carry, holds and has received.
-use super::throttle::{Reporter, Throttle};
+//! The lanes of a session, as its transfers see them: which of them takes the next frame, and what becomes of
+//! the frames on one that ends, stalls or collapses.
+//!
+//! No lane waits for another: each takes the next frame when it has room. The first lane takes none while a
+//! further one is there, so that control, which it carries, does not wait behind file bytes.
+mod lane;
+mod manager;
+
+use super::{Broken, throttle::Throttle};
 use crate::{
+    output::TransferId,
     rtc::LaneId,
     time::Time,
-    wire::{control::Report, data},
+    wire::{
+        control::Report,
+        data::{self, Run},
+    },
 };
-use std::collections::BTreeMap;
+use lane::Lane;
+pub(crate) use manager::Wish;
+pub use manager::{LaneRules, SenderEngine};
+use manager::{Look, Manager, View};
+use std::{collections::BTreeMap, time::Duration};
 
-/// Bytes handed to a lane and not yet sent, at most: enough to keep a fast lane busy between two
-/// `handle_buffered`, little enough that a cancel is quick.
-const LANE_QUEUE: u64 = 1 << 20;
 /// What the other side has to take in a data frame, whatever it says.
 const MIN_FRAME_LEN: usize = 1024;
-
-/// One lane.
-#[derive(Debug)]
-pub(super) struct Lane {
-    max_frame: usize,
-    /// Handed to the driver and not known to be sent.
-    buffered: u64,
-    throttle: Throttle,
-    reporter: Reporter,
-}
+/// Bytes handed to all lanes and not yet sent, at most: enough to keep fast ones busy between two
+/// `handle_buffered`, little enough that a cancel is quick and the receiver's grant is not used up by what waits.
+const QUEUE: u64 = 1 << 20;
+/// One lane's share of it is at least this: 5 MB/s at 50 ms.
+const LANE_QUEUE: u64 = 256 << 10;
+/// How often the lanes are looked at while bytes move.
+const TICK: Duration = Duration::from_millis(200);
+/// Late frames that are sent again at once, at most.
+const AGAIN: usize = 16;
+/// Somebody who was heard so long ago is still there.
+const ALIVE: Duration = Duration::from_millis(2500);
 
 /// All lanes that are open.
 #[derive(Debug)]
 pub(super) struct Lanes {
     /// What the other side takes in a data frame.
     max_frame: usize,
+    /// What is on the way on a lane is bounded.
     throttled: bool,
     lanes: BTreeMap<LaneId, Lane>,
+    manager: Manager,
+    heard: Time,
+    tick_at: Option<Time>,
 }
 
+/// Runs that have to be sent again.
+pub(super) type Lost = Vec<(TransferId, Vec<Run>)>;
+
 impl Lanes {
-    /// None yet; `throttled` is [`Config`](crate::session::Config)'s.
-    pub(super) fn new(throttled: bool) -> Self {
-        Self { max_frame: data::MAX_FRAME_LEN, throttled, lanes: BTreeMap::new() }
+    /// None yet; `throttled` is [`Config`](crate::session::Config)'s, and of no account where the engine is our own.
+    pub(super) fn new(throttled: bool, rules: LaneRules) -> Self {
+        Self {
+            max_frame: data::MAX_FRAME_LEN,
+            throttled: throttled && rules.engine == SenderEngine::Stock,
+            lanes: BTreeMap::new(),
+            manager: Manager::new(rules),
+            heard: Time::default(),
+            tick_at: None,
+        }
     }
 
-    /// Adds a lane whose data channel takes messages of at most so many bytes.
+    fn throttle(&self, now: Time) -> Throttle {
+        if self.throttled { Throttle::new(now) } else { Throttle::free() }
+    }
+
+    /// A lane is open; its data channel takes messages of at most so many bytes.
     pub(super) fn open(&mut self, lane: LaneId, max_message: usize, now: Time) {
-        let max_frame = max_message.min(data::MAX_FRAME_LEN);
-        let throttle = if self.throttled { Throttle::new(now) } else { Throttle::free() };
-        self.lanes.insert(lane, Lane { max_frame, buffered: 0, throttle, reporter: Reporter::default() });
+        let throttle = self.throttle(now);
+        self.lanes.entry(lane).or_insert_with(|| Lane::new(throttle)).open(max_message);
+        self.manager.opened(lane, now);
     }
 
-    pub(super) fn handle_hello(&mut self, max_frame: u32) {
+    /// A lane is no more; what was on it may be lost.
+    pub(super) fn close(&mut self, lane: LaneId, now: Time) -> Lost {
+        self.manager.gone(lane, now);
+        let frames = self.lanes.remove(&lane).into_iter().flat_map(Lane::into_frames);
+        frames.map(|frame| (frame.transfer, frame.runs)).collect()
+    }
+
+    /// The connection of a lane is there, or not for the moment.
+    pub(super) fn handle_state(&mut self, lane: LaneId, is_connected: bool) {
+        if let Some(lane) = self.lanes.get_mut(&lane) {
+            lane.is_connected = is_connected && lane.is_open();
+        }
+    }
+
+    pub(super) fn handle_hello(&mut self, max_frame: u32, lanes: u8) {
         self.max_frame = self.max_frame.min(max_frame as usize).max(MIN_FRAME_LEN);
+        self.manager.handle_hello(lanes);
+    }
+
+    /// The first lane's path leads over a relay, or not.
+    pub(super) fn handle_path(&mut self, is_relayed: bool) {
+        self.manager.handle_path(is_relayed);
+    }
+
+    /// A round trip of control.
+    pub(super) fn handle_round_trip(&mut self, round_trip: Duration) {
+        self.manager.handle_round_trip(round_trip);
     }
 
     pub(super) fn handle_buffered(&mut self, lane: LaneId, buffered: u64) {
@@ -55,17 +111,24 @@ impl Lanes {
         }
     }
 
-    /// What the other side received.
-    pub(super) fn handle_report(&mut self, report: &Report, now: Time) {
-        if let Some(lane) = self.lanes.get_mut(&LaneId(report.lane)) {
-            lane.throttle.report(report, now);
-        }
+    /// What the other side received; of a lane that was closed meanwhile it does not matter.
+    pub(super) fn handle_report(&mut self, report: &Report, now: Time) -> Result<(), Broken> {
+        self.lanes.get_mut(&LaneId(report.lane)).map_or(Ok(()), |lane| lane.handle_report(report, now))
     }
 
-    /// Counts a data frame that came, with its stamp; says what is to be reported of its lane.
+    /// The other side is heard.
+    pub(super) fn heard(&mut self, now: Time) {
+        self.heard = now;
+    }
+
+    /// Counts a data frame that came; says what is to be reported of its lane. The other side may find a lane open
+    /// before this side does.
     pub(super) fn received(&mut self, id: LaneId, len: usize, stamp: u32, now: Time) -> Option<Report> {
-        let lane = self.lanes.get_mut(&id)?;
-        lane.reporter.received(len, stamp, now).then(|| lane.reporter.report(id.0, now))
+        if !self.lanes.contains_key(&id) {
+            self.lanes.insert(id, Lane::new(self.throttle(now)));
+        }
+        let reporter = &mut self.lanes.get_mut(&id)?.reporter;
+        reporter.received(len, stamp, now).then(|| reporter.report(id.0, now))
     }
 
     /// Reports whose time has come.
@@ -75,31 +138,107 @@ impl Lanes {
         lanes.map(move |(id, lane)| lane.reporter.report(id.0, now))
     }
 
-    /// A lane with room for a frame, and how long that may be.
-    pub(super) fn with_room(&self, now: Time) -> Option<(LaneId, usize)> {
-        let frame = |lane: &Lane| lane.max_frame.min(self.max_frame).min(lane.throttle.frame());
-        let has_room =
-            |lane: &Lane| lane.buffered < LANE_QUEUE && lane.throttle.room(now) >= frame(lane) as u64;
-        let (id, lane) = self.lanes.iter().find(|(_, lane)| has_room(lane))?;
-        Some((*id, frame(lane)))
-    }
-
-    /// Counts a frame that is given to a lane.
-    pub(super) fn sent(&mut self, lane: LaneId, len: u64, now: Time) {
-        if let Some(lane) = self.lanes.get_mut(&lane) {
-            lane.buffered += len;
-            lane.throttle.sent(len, now);
+    /// The moment that a throttle waited for may have come; then there is room.
+    pub(super) fn handle_timeout(&mut self, now: Time) {
+        for lane in self.lanes.values_mut() {
+            lane.throttle.handle_timeout(now);
         }
     }
 
-    /// Whether a throttle waited for a moment that has come.
-    pub(super) fn handle_timeout(&mut self, now: Time) -> bool {
-        self.lanes.values_mut().fold(false, |due, lane| lane.throttle.handle_timeout(now) | due)
+    /// The lanes that carry file bytes now.
+    fn carriers(&self, now: Time) -> impl Iterator<Item = (LaneId, &Lane)> {
+        let is_further = |id: LaneId, lane: &Lane| id != LaneId::FIRST && lane.is_connected;
+        let is_well = move |id: LaneId, lane: &Lane| !self.manager.has_collapsed(id) && !lane.is_late(now);
+        let further = self.lanes.iter().any(|(id, lane)| is_further(*id, lane));
+        let well = self.lanes.iter().any(|(id, lane)| is_further(*id, lane) && is_well(*id, lane));
+        let lanes = self.lanes.iter().map(|(id, lane)| (*id, lane));
+        lanes.filter(move |(id, lane)| match (further, well) {
+            (true, true) => is_further(*id, lane) && is_well(*id, lane),
+            (true, false) => is_further(*id, lane),
+            (false, _) => *id == LaneId::FIRST,
+        })
     }
 
-    /// When a throttle or a report is due.
+    /// The lane that takes the next frame, and how long that may be: among those with room the one that would
+    /// deliver it first.
+    pub(super) fn next(&self, now: Time) -> Option<(LaneId, usize)> {
+        let queue = (QUEUE / self.carriers(now).count().max(1) as u64).max(LANE_QUEUE);
+        let with_room = self.carriers(now).filter(|(_, lane)| lane.has_room(queue, self.frame(lane), now));
+        let wait = |(id, lane): &(LaneId, &Lane)| {
+            // What a lane is not known to carry it may yet carry: 64 KiB/s.
+            lane.on_the_way() as f64 / self.manager.rate(*id).max(65_536.0)
+        };
+        let (id, lane) = with_room.min_by(|a, b| wait(a).total_cmp(&wait(b)))?;
+        Some((id, self.frame(lane)))
+    }
+
+    /// Bytes of a frame on a lane, at most.
+    fn frame(&self, lane: &Lane) -> usize {
+        lane.max_frame.min(self.max_frame).min(lane.throttle.frame())
+    }
+
+    /// Counts a frame that is given to a lane.
+    pub(super) fn sent(&mut self, lane: LaneId, len: u64, transfer: TransferId, runs: &[Run], now: Time) {
+        if let Some(lane) = self.lanes.get_mut(&lane) {
+            lane.sent(len, transfer, runs, now);
+        }
+    }
+
+    /// Frames that are late, while another lane has room and nothing else to carry.
+    pub(super) fn take_late(&mut self, now: Time) -> Lost {
+        if self.lanes.len() < 2 {
+            return Lost::new();
+        }
+        let is_well = |id: &LaneId| self.lanes.get(id).is_some_and(|lane| !lane.is_late(now));
+        let Some((free, _)) = self.next(now).filter(|(id, _)| is_well(id)) else { return Lost::new() };
+        let mut late = Lost::new();
+        for (_, lane) in self.lanes.iter_mut().filter(|(id, _)| **id != free) {
+            late.extend(lane.take_late(AGAIN - late.len(), now));
+        }
+        late
+    }
+
+    /// File bytes move, or not.
+    pub(super) fn handle_moving(&mut self, is_moving: bool, now: Time) {
+        self.tick_at = is_moving.then(|| self.tick_at.unwrap_or(now + TICK));
+    }
+
+    /// Looks after the lanes, if it is time. `is_waiting`: there is more to send than they have room for.
+    pub(super) fn tend(&mut self, is_waiting: bool, now: Time) -> Vec<Wish> {
+        let Some(at) = self.tick_at else { return self.manager.idle(now) };
+        if now < at {
+            return Vec::new();
+        }
+        self.tick_at = Some(now + TICK);
+        let view = |(id, lane): (&LaneId, &Lane)| {
+            let estimate = lane.throttle.estimate();
+            View {
+                id: *id,
+                is_connected: lane.is_connected,
+                delivered: lane.delivered,
+                on_the_way: lane.on_the_way(),
+                round_trip: estimate.rtt,
+                is_limited: estimate.engine_limited,
+            }
+        };
+        let lanes: Vec<View> = self.lanes.iter().map(view).collect();
+        let is_alive = now.since(self.heard) < ALIVE;
+        self.manager.look(&Look { now, is_waiting, is_alive, lanes: &lanes })
+    }
+
+    /// What a wish for another lane became: its number, or nothing.
+    pub(super) fn opening(&mut self, lane: Option<LaneId>, now: Time) {
+        self.manager.opening(lane, now);
+    }
+
+    /// Whether further lanes failed to open, so that they should try every way.
+    pub(super) fn has_failed(&self) -> bool {
+        self.manager.has_failed()
+    }
+
     pub(super) fn timeout(&self) -> Option<Time> {
         let throttles = self.lanes.values().filter_map(|lane| lane.throttle.timeout());
-        throttles.chain(self.lanes.values().filter_map(|lane| lane.reporter.timeout())).min()
+        let reporters = self.lanes.values().filter_map(|lane| lane.reporter.timeout());
+        throttles.chain(reporters).chain(self.tick_at).chain(self.manager.timeout()).min()
     }
 }

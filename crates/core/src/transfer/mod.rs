@@ -17,10 +17,13 @@ pub mod throttle;
 use crate::{
     manifest::Manifest,
     output::*,
+    rtc::LaneId,
     time::Time,
     wire::control::{self, CancelReason, MAX_TEXT_LEN},
 };
 use lanes::Lanes;
+pub(crate) use lanes::Wish;
+pub use lanes::{LaneRules, SenderEngine};
 use outbox::Outbox;
 use receiving::Receiving;
 use sending::Sending;
@@ -53,13 +56,13 @@ pub(crate) struct Transfers {
 }
 
 impl Transfers {
-    pub(crate) fn new(is_opener: bool, throttled: bool) -> Self {
+    pub(crate) fn new(is_opener: bool, throttled: bool, rules: LaneRules) -> Self {
         Self {
             parity: u32::from(!is_opener),
             offered: 0,
             seen: 0,
             connected: false,
-            lanes: Lanes::new(throttled),
+            lanes: Lanes::new(throttled, rules),
             sending: BTreeMap::new(),
             receiving: BTreeMap::new(),
             texts: BTreeMap::new(),
@@ -225,9 +228,33 @@ impl Transfers {
         for report in self.lanes.due_reports(now) {
             self.outbox.control(report);
         }
-        if self.lanes.handle_timeout(now) {
-            self.pump(now);
-        }
+        self.lanes.handle_timeout(now);
+        self.pump(now);
+    }
+
+    /// The other side is heard on the control channel.
+    pub(crate) fn heard(&mut self, now: Time) {
+        self.lanes.heard(now);
+    }
+
+    /// A round trip of the control channel.
+    pub(crate) fn handle_round_trip(&mut self, round_trip: Duration) {
+        self.lanes.handle_round_trip(round_trip);
+    }
+
+    /// The first lane's path leads over a relay, or not.
+    pub(crate) fn handle_path(&mut self, is_relayed: bool) {
+        self.lanes.handle_path(is_relayed);
+    }
+
+    /// What a wish for another lane became: its number, or nothing.
+    pub(crate) fn lane_opening(&mut self, lane: Option<LaneId>, now: Time) {
+        self.lanes.opening(lane, now);
+    }
+
+    /// Whether the last lane that was wished for did not open.
+    pub(crate) fn lane_has_failed(&self) -> bool {
+        self.lanes.has_failed()
     }
 
     pub(crate) fn progress(&self, transfer: TransferId, now: Time) -> Option<Progress> {

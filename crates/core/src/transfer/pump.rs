@@ -1,6 +1,11 @@
 //! File bytes to the lanes, and from them.
-use super::{Broken, Transfers};
+use super::{
+    Broken, Transfers,
+    lanes::{Lost, Wish},
+    sending::Sending,
+};
 use crate::{
+    link::MAX_LANES,
     output::*,
     rtc::{Channel, LaneId},
     time::Time,
@@ -9,13 +14,14 @@ use crate::{
         data::{self, DataFrame},
     },
 };
+use std::time::Duration;
 
 impl Transfers {
     /// The control channel is open: what was offered before goes out.
     pub(crate) fn handle_connected(&mut self, media: bool, now: Time) {
         self.connected = true;
         let (max_frame, media) = (data::MAX_FRAME_LEN as u32, media.then_some(true));
-        let hello = control::Hello { max_frame, lanes: 1, media };
+        let hello = control::Hello { max_frame, lanes: MAX_LANES, media };
         self.outbox.control(hello);
         for (id, text) in self.texts.clone() {
             self.offer_text(id, text);
@@ -23,8 +29,21 @@ impl Transfers {
         self.pump(now);
     }
 
+    /// A lane's data channel is open.
     pub(crate) fn handle_lane(&mut self, lane: LaneId, max_message: usize, now: Time) {
         self.lanes.open(lane, max_message, now);
+        self.pump(now);
+    }
+
+    /// A lane is no more: what was on the way on it goes on others.
+    pub(crate) fn handle_lane_closed(&mut self, lane: LaneId, now: Time) {
+        let lost = self.lanes.close(lane, now);
+        self.send_again(lost);
+        self.pump(now);
+    }
+
+    pub(crate) fn handle_lane_state(&mut self, lane: LaneId, is_connected: bool, now: Time) {
+        self.lanes.handle_state(lane, is_connected);
         self.pump(now);
     }
 
@@ -56,19 +75,46 @@ impl Transfers {
         if !self.connected {
             return;
         }
+        self.fill(now);
+        // Room, and nothing else for it: what is late elsewhere.
+        let late = self.lanes.take_late(now);
+        if !late.is_empty() {
+            self.send_again(late);
+            self.fill(now);
+        }
+        let is_moving = self.sending.values().any(Sending::is_moving);
+        self.lanes.handle_moving(is_moving, now);
+    }
+
+    fn fill(&mut self, now: Time) {
         let stamp = stamp_of(now);
         for (id, sending) in &mut self.sending {
             sending.pages(&mut self.outbox);
             sending.read_ahead(&mut self.outbox);
-            while let Some((lane, max_frame)) = self.lanes.with_room(now) {
-                let Some(runs) = sending.frame(max_frame, &mut self.outbox) else { break };
+            while let Some((lane, max_frame)) = self.lanes.next(now) {
+                let may_lose = lane != LaneId::FIRST;
+                let Some(runs) = sending.frame(max_frame, may_lose, &mut self.outbox) else { break };
                 let bytes: usize = runs.iter().map(|r| data::RUN_HEADER + usize::from(r.len)).sum();
-                self.lanes.sent(lane, (data::FRAME_HEADER + bytes) as u64, now);
+                self.lanes.sent(lane, (data::FRAME_HEADER + bytes) as u64, *id, &runs, now);
                 self.outbox.push(Output::Data { lane, transfer: *id, stamp, runs });
                 sending.forget_sent(&mut self.outbox);
                 sending.read_ahead(&mut self.outbox);
             }
         }
+    }
+
+    fn send_again(&mut self, lost: Lost) {
+        for (transfer, runs) in lost {
+            if let Some(sending) = self.sending.get_mut(&transfer) {
+                sending.send_again(&runs);
+            }
+        }
+    }
+
+    /// What is to be done about the lanes, when it is time.
+    pub(crate) fn wishes(&mut self, now: Time) -> Vec<Wish> {
+        let is_waiting = self.lanes.next(now).is_none() && self.sending.values().any(Sending::has_frame);
+        self.lanes.tend(is_waiting, now)
     }
 
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
@@ -79,4 +125,10 @@ impl Transfers {
 /// The clock as it goes on the wire: 0.1 ms, modulo 2^32.
 pub(crate) fn stamp_of(now: Time) -> u32 {
     (now.since_origin().as_micros() / 100) as u32
+}
+
+/// How long ago a stamp was made; `None` if it was not, or too long ago to tell (five days).
+pub(super) fn since_stamp(stamp: u32, now: Time) -> Option<Duration> {
+    let units = stamp_of(now).wrapping_sub(stamp);
+    (units < 1 << 31).then(|| Duration::from_micros(u64::from(units) * 100))
 }

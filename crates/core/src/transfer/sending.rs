@@ -4,32 +4,26 @@
 //! Offering ──all pages out──> AwaitAccept ──Accept──> Moving ──Done──> Ended
 //!     └───────────────┴── Decline · Cancel · error ─────┘ ───────────────^
 //! ```
+//!
+//! What is read, and which bytes of it go next, is in `sending/moving.rs`.
+mod moving;
+
 use super::{Broken, Outbox};
 use crate::{
-    digest::{BLOCK_LEN, BlockDigest, Digest, block_count, block_len},
+    digest::{BLOCK_LEN, BlockDigest, Digest, block_count},
     manifest::{EntryKind, MAX_FILE_LEN, Manifest},
     meter::Meter,
     output::*,
     ranges::Ranges,
     time::Time,
-    wire::control::{self, BlockDigests, BlockRun, FileRoot},
-    wire::data::{FRAME_HEADER, RUN_HEADER, Run},
+    wire::control::{self, BlockRun, FileRoot},
+    wire::data::Run,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    mem,
-    ops::Range,
-    sync::Arc,
-};
+use moving::Moving;
+use std::{mem, ops::Range, sync::Arc};
 
-/// Blocks read and not yet handed to a lane, at most. Bounds the sender's memory: 4 MiB.
-const AHEAD_BYTES: u64 = 4 * BLOCK_LEN;
-/// The same for small files, which are a block each.
-const AHEAD_BLOCKS: usize = 64;
 /// Bytes of entries in a page, about.
 const PAGE_LEN: usize = 16 << 10;
-/// Digests wait for company only while nothing else is to be read.
-const DIGESTS_PER_FRAME: usize = 256;
 
 #[derive(Debug)]
 enum State {
@@ -48,34 +42,6 @@ pub(super) struct Sending {
     pub(super) paused_there: bool,
     meter: Meter,
     files: u32,
-}
-
-#[derive(Debug)]
-struct Ready {
-    block: BlockRef,
-    len: u32,
-    sent: u32,
-}
-
-#[derive(Debug, Default)]
-struct Moving {
-    granted: u64,
-    held: BTreeMap<FileIndex, Ranges>,
-    /// The next block to read.
-    next: (FileIndex, u32),
-    /// Known once a stream has ended.
-    stream_len: Option<u64>,
-    reading: BTreeSet<BlockRef>,
-    ready: VecDeque<Ready>,
-    sent: Vec<BlockRef>,
-    /// To be read and sent once more, before anything else.
-    again: VecDeque<BlockRef>,
-    rereading: BTreeSet<BlockRef>,
-    /// Of files under way, for their roots; `None` where the receiver held the block.
-    digests: BTreeMap<FileIndex, Vec<Option<BlockDigest>>>,
-    unsent_digests: Vec<BlockDigests>,
-    acked: BTreeMap<FileIndex, Ranges>,
-    complete: Ranges,
 }
 
 impl Sending {
@@ -132,7 +98,7 @@ impl Sending {
         if !matches!(self.state, State::AwaitAccept) {
             return Err(Broken("an Accept out of turn".into()));
         }
-        let mut moving = Box::new(Moving { granted: accept.grant, ..Moving::default() });
+        let mut moving = Box::new(Moving::new(self.id, self.manifest.clone(), accept.grant));
         for run in &accept.held {
             let size = self.manifest.size(run.index()).ok_or_else(|| no_file(run.file))?;
             let end = u64::from(run.first) + u64::from(run.count);
@@ -159,7 +125,12 @@ impl Sending {
         Ok(())
     }
 
-    pub(super) fn handle_acks(&mut self, blocks: &[BlockRun], now: Time) -> Result<(), Broken> {
+    pub(super) fn handle_acks(
+        &mut self,
+        blocks: &[BlockRun],
+        now: Time,
+        out: &mut Outbox,
+    ) -> Result<(), Broken> {
         let State::Moving(moving) = &mut self.state else { return self.out_of_turn("an acknowledgement") };
         for run in blocks {
             let count = match self.manifest.size(run.index()) {
@@ -173,7 +144,8 @@ impl Sending {
             }
             let size = self.manifest.size(run.index()).or(moving.stream_len).unwrap_or(MAX_FILE_LEN);
             let acked = moving.acked.entry(run.index()).or_default();
-            self.meter.add(insert_blocks(acked, range, size), now);
+            self.meter.add(insert_blocks(acked, range.clone(), size), now);
+            moving.release(run.index(), range, out);
         }
         Ok(())
     }
@@ -193,15 +165,7 @@ impl Sending {
         let again = size.filter(|_| self.manifest.size(file).is_some());
         match again {
             Some(size) if u64::from(block) < block_count(size) => {
-                let block = BlockRef { transfer: self.id, file, index: block };
-                if moving.is_under_way(block) {
-                    return Ok(()); // it will be sent anyway
-                }
-                if moving.again.len() >= AHEAD_BLOCKS {
-                    return Err(Broken("too many blocks are asked for again".into()));
-                }
-                moving.again.push_back(block);
-                Ok(())
+                moving.resend(BlockRef { transfer: self.id, file, index: block })
             }
             _ => Err(Broken(format!("block {block} of file {} cannot be sent again", file.0))),
         }
@@ -245,86 +209,34 @@ impl Sending {
     /// Asks the driver for the next blocks, within the grant and the memory bound.
     pub(super) fn read_ahead(&mut self, out: &mut Outbox) {
         let paused = self.paused_here || self.paused_there;
-        let State::Moving(moving) = &mut self.state else { return };
-        // One more than the bound, if need be: the receiver may wait for nothing else.
-        if !paused
-            && moving.rereading.is_empty()
-            && let Some(block) = moving.again.pop_front()
+        if let State::Moving(moving) = &mut self.state
+            && !paused
         {
-            moving.rereading.insert(block);
-            moving.reading.insert(block);
-            out.push(Output::Read { block, len: expected_len(&self.manifest, block) as u32 });
-        }
-        while !paused && moving.reading.len() + moving.ready.len() < AHEAD_BLOCKS {
-            let kept = moving.ready.iter().map(|r| u64::from(r.len)).sum::<u64>()
-                + moving.reading.iter().map(|b| expected_len(&self.manifest, *b)).sum::<u64>();
-            if kept >= AHEAD_BYTES {
-                break;
-            }
-            let Some(block) = moving.next_block(self.id, &self.manifest) else { break };
-            moving.reading.insert(block);
-            out.push(Output::Read { block, len: expected_len(&self.manifest, block) as u32 });
+            moving.read_ahead(out);
         }
     }
 
     pub(super) fn handle_read(&mut self, block: BlockRef, read: BlockRead, out: &mut Outbox) {
-        let State::Moving(moving) = &mut self.state else { return out.push(Output::Forget(block)) };
-        if !moving.reading.remove(&block) {
-            return out.push(Output::Forget(block));
-        }
-        if self.manifest.size(block.file).is_none() && (read.last || u64::from(read.len) < BLOCK_LEN) {
-            let len = block.offset() + u64::from(read.len);
-            moving.stream_len = Some(len);
-            out.control(control::FileEnd { transfer: self.id.0, file: block.file.0, len });
-        }
-        if read.len == 0 {
-            return out.push(Output::Forget(block));
-        }
-        let digests = moving.digests.entry(block.file).or_default();
-        let index = block.index as usize;
-        if digests.len() <= index {
-            digests.resize(index + 1, None);
-        }
-        digests[index] = Some(read.digest);
-        moving.tell_digest(block, read.digest);
-        let enough = moving.unsent_digests.len() >= DIGESTS_PER_FRAME || moving.reading.is_empty();
-        if enough || u64::from(read.len) == BLOCK_LEN {
-            moving.flush_digests(self.id, out);
-        }
-        let ready = Ready { block, len: read.len, sent: 0 };
-        match moving.rereading.remove(&block) {
-            true => moving.ready.push_front(ready),
-            false => moving.ready.push_back(ready),
+        match &mut self.state {
+            State::Moving(moving) => moving.handle_read(block, read, out),
+            _ => out.push(Output::Forget(block)),
         }
     }
 
-    /// The next data frame, at most `max_frame` bytes, within the grant.
-    pub(super) fn frame(&mut self, max_frame: usize, out: &mut Outbox) -> Option<Vec<Run>> {
+    /// The next data frame, at most `max_frame` bytes, within the grant. `may_lose`: what is given to the lane may
+    /// have to be sent again.
+    pub(super) fn frame(&mut self, max_frame: usize, may_lose: bool, out: &mut Outbox) -> Option<Vec<Run>> {
         let paused = self.paused_here || self.paused_there;
-        let State::Moving(moving) = &mut self.state else { return None };
-        let mut room = max_frame.checked_sub(FRAME_HEADER)?;
-        let mut runs = Vec::new();
-        while !paused && room > RUN_HEADER {
-            let Some(ready) = moving.ready.front_mut() else { break };
-            let offset = ready.block.offset() + u64::from(ready.sent);
-            let allowed = moving.granted.saturating_sub(self.manifest.start(ready.block.file) + offset);
-            let len = u64::from(ready.len - ready.sent).min((room - RUN_HEADER) as u64).min(allowed);
-            if len == 0 {
-                break; // the receiver's memory is full
-            }
-            runs.push(Run { file: ready.block.file, offset, len: len as u16 });
-            ready.sent += len as u32;
-            room -= RUN_HEADER + len as usize;
-            if ready.sent == ready.len {
-                moving.sent.push(ready.block);
-                moving.ready.pop_front();
-            }
+        match &mut self.state {
+            State::Moving(moving) if !paused => moving.frame(max_frame, may_lose, out),
+            _ => None,
         }
-        if runs.is_empty() {
-            return None;
-        }
-        moving.flush_digests(self.id, out);
-        Some(runs)
+    }
+
+    /// Whether there is something for a lane with room.
+    pub(super) fn has_frame(&self) -> bool {
+        let paused = self.paused_here || self.paused_there;
+        matches!(&self.state, State::Moving(moving) if !paused && moving.has_frame())
     }
 
     /// Blocks whose last byte is in a frame need not be kept.
@@ -334,12 +246,25 @@ impl Sending {
         }
     }
 
+    /// Runs that may not have arrived go on another lane.
+    pub(super) fn send_again(&mut self, runs: &[Run]) {
+        if let State::Moving(moving) = &mut self.state {
+            runs.iter().for_each(|run| moving.send_again(run));
+        }
+    }
+
     pub(super) fn end(&mut self) {
         self.state = State::Ended;
     }
 
-    pub(super) fn is_moving(&self) -> bool {
+    /// Whether it was accepted, so that it cannot be declined any more.
+    pub(super) fn is_accepted(&self) -> bool {
         matches!(self.state, State::Moving(_))
+    }
+
+    /// Whether its bytes are to move now.
+    pub(super) fn is_moving(&self) -> bool {
+        self.is_accepted() && !self.paused_here && !self.paused_there
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -355,63 +280,6 @@ impl Sending {
     }
 }
 
-impl Moving {
-    /// Whether a block is yet to be sent.
-    fn is_under_way(&self, block: BlockRef) -> bool {
-        (block.file, block.index) >= self.next
-            || self.again.contains(&block)
-            || self.reading.contains(&block)
-            || self.ready.iter().any(|ready| ready.block == block)
-    }
-
-    /// The first block at or after the cursor that the receiver does not hold.
-    fn next_block(&mut self, transfer: TransferId, manifest: &Manifest) -> Option<BlockRef> {
-        loop {
-            let (file, index) = self.next;
-            let entry = manifest.entry(file)?;
-            let count = match entry.kind {
-                EntryKind::File { size: Some(size) } => block_count(size),
-                // One at a time: only what was read tells whether there is more.
-                EntryKind::File { size: None } if !self.reading.is_empty() => return None,
-                EntryKind::File { size: None } => self.stream_len.map_or(u64::MAX, |_| 0),
-                EntryKind::Folder => 0,
-            };
-            if u64::from(index) >= count {
-                self.next = (FileIndex(file.0 + 1), 0);
-                continue;
-            }
-            self.next.1 += 1;
-            let at = u64::from(index);
-            if !self.held.get(&file).is_some_and(|held| held.contains(at..at + 1)) {
-                return Some(BlockRef { transfer, file, index });
-            }
-        }
-    }
-
-    fn tell_digest(&mut self, block: BlockRef, digest: BlockDigest) {
-        match self.unsent_digests.last_mut() {
-            Some(last)
-                if last.file == block.file.0
-                    && u64::from(last.first) + last.digests.len() as u64 / 32 == u64::from(block.index) =>
-            {
-                last.digests.extend(digest.0);
-            }
-            _ => self.unsent_digests.push(BlockDigests {
-                file: block.file.0,
-                first: block.index,
-                digests: digest.0.to_vec(),
-            }),
-        }
-    }
-
-    fn flush_digests(&mut self, transfer: TransferId, out: &mut Outbox) {
-        if !self.unsent_digests.is_empty() {
-            let digests = mem::take(&mut self.unsent_digests);
-            out.control(control::Digests { transfer: transfer.0, digests });
-        }
-    }
-}
-
 /// Adds blocks of a file of `size` bytes to a set; returns the bytes of those that were not in it.
 pub(super) fn insert_blocks(set: &mut Ranges, blocks: Range<u64>, size: u64) -> u64 {
     let count = block_count(size);
@@ -420,10 +288,6 @@ pub(super) fn insert_blocks(set: &mut Ranges, blocks: Range<u64>, size: u64) -> 
     let new = set.insert(blocks);
     let missing = if tail(set) && !had_tail { count * BLOCK_LEN - size } else { 0 };
     (new * BLOCK_LEN).saturating_sub(missing)
-}
-
-fn expected_len(manifest: &Manifest, block: BlockRef) -> u64 {
-    manifest.size(block.file).map_or(BLOCK_LEN, |size| u64::from(block_len(size, block.index)))
 }
 
 fn no_file(file: u32) -> Broken {

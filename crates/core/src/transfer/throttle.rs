@@ -45,7 +45,9 @@ pub struct Estimate {
     pub rate: f64,
     /// How long a byte waits beyond the smallest delay: in the path, or in the browser.
     pub queue: Duration,
-    /// Losses show: what holds the lane back is the browser's own window, not the throttle.
+    /// The engine may be what holds the lane back. Losses show it: then it is the browser's own window, not the
+    /// throttle. Of a free lane on a path that is not a LAN's it is always supposed: how much the path could carry is
+    /// not known there.
     pub engine_limited: bool,
 }
 
@@ -318,7 +320,10 @@ impl Throttle {
             rtt: self.path.rtt().map(Duration::from_secs_f64),
             rate: self.rates[0],
             queue: Duration::from_secs_f64(self.queue),
-            engine_limited: self.stalled.is_some_and(|at| self.heard.since(at) < REMEMBER),
+            engine_limited: match self.is_free {
+                true => !self.is_near(),
+                false => self.stalled.is_some_and(|at| self.heard.since(at) < REMEMBER),
+            },
         }
     }
 

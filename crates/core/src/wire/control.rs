@@ -11,9 +11,9 @@
 //!   │<──────────────────────────────── Done ────│  all is on its disk
 //! ```
 //!
-//! Each frame but Hello, Ping, Pong and Bye names its transfer. Even numbers are offered by the opener, odd
+//! Each frame but Hello, Ping, Pong, Bye, Report and Sealed names its transfer. Even numbers are offered by the opener, odd
 //! ones by the joiner. Pause and Cancel come from either side.
-use super::frames;
+use super::{frames, meeting::Sealed};
 use crate::output::{FileIndex, Order};
 use minicbor::{Decode, Encode};
 
@@ -29,7 +29,7 @@ pub struct Hello {
     /// Bytes of a data frame that this side takes, at most.
     #[n(0)]
     pub max_frame: u32,
-    /// Lanes that this side can serve, 1 to 16.
+    /// Connections that this side can serve at the same time, 1 to 16.
     #[n(1)]
     pub lanes: u8,
     /// Whether offers with media sections, a camera's and a microphone's, are answered.
@@ -384,6 +384,8 @@ frames! {
         0x11 => Pong,
         /// Either: the end of the session.
         0x12 => Bye,
+        /// Either: a negotiation frame about a further connection.
+        0x13 => Sealed,
         /// Either: about this connection itself, what else goes through the room.
         0x14 => Negotiate,
     }
@@ -475,6 +477,7 @@ mod tests {
         both(Ping {}.into(), "10 a0");
         both(Pong {}.into(), "11 a0");
         both(Bye {}.into(), "12 a0");
+        both(Sealed { number: 3, bytes: vec![1, 2] }.into(), "13 a2 00 03 01 42 0102");
         both(Negotiate { number: 3, bytes: vec![9] }.into(), "14 a2 00 03 01 41 09");
     }
 

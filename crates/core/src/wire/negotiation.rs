@@ -98,6 +98,15 @@ pub struct Candidate {
     pub candidate: String,
 }
 
+/// The sender closes a further connection, or agrees to its end: each side says so once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Close {
+    /// Which connection; never 0.
+    #[n(0)]
+    pub lane: u8,
+}
+
 /// The sender ends the session.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -148,6 +157,8 @@ frames! {
         0x26 => Abort,
         /// The opener's nonce.
         0x27 => Nonce,
+        /// The end of a further connection.
+        0x28 => Close,
         /// In place of an answer.
         0x29 => Refusal,
     }
@@ -178,6 +189,7 @@ mod tests {
             "29 a3 00 00 01 01 02 62 6e6f",
         );
         both(Candidate { lane: 0, candidate: "c".into() }.into(), "25 a2 00 00 01 61 63");
+        both(Close { lane: 2 }.into(), "28 a1 00 02");
         both(Abort { message: "no".into() }.into(), "26 a1 00 62 6e6f");
     }
 }

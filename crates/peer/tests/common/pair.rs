@@ -55,6 +55,7 @@ impl Side {
             }
             TransportEvent::Rtc(RtcEvent::State { state, .. }) => self.states.push(state),
             TransportEvent::Rtc(event @ RtcEvent::Failed { .. }) => panic!("{event:?}"),
+            TransportEvent::Rtc(RtcEvent::Nominated { .. }) => {}
             TransportEvent::Message { channel, message, .. } => self.messages.push((channel, message)),
             TransportEvent::Buffered { channel, bytes, .. } => self.buffered.push((channel, bytes)),
             TransportEvent::Path { .. } => self.paths += 1,

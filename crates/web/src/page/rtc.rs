@@ -1,8 +1,8 @@
 //! RTCPeerConnections: what the worker asks of them, and what they report.
 //!
-//! Both channels of a connection are negotiated beforehand, so there is nothing to wait for but their
-//! opening. The worker gets them where the browser can give them away; elsewhere they stay here, and file bytes
-//! pass as ArrayBuffers, transferred both ways and never looked at.
+//! The channels of a connection are negotiated beforehand, so there is nothing to wait for but their opening. The
+//! worker gets them where the browser can give them away; elsewhere they stay here, and file bytes pass as
+//! ArrayBuffers, transferred both ways and never looked at.
 mod path;
 
 use super::held::Held;
@@ -10,10 +10,10 @@ use crate::{
     browser,
     messages::{self, Ice, Lane as State, Step, ToPage, ToWorker},
 };
-use beeline_core::rtc::Channel;
+use beeline_core::rtc::{Channel, LaneId};
 use futures_channel::mpsc;
 use futures_util::StreamExt;
-use js_sys::{Array, ArrayBuffer};
+use js_sys::{Array, ArrayBuffer, Function};
 pub(super) use path::Path;
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
@@ -145,8 +145,7 @@ impl Lane {
             }
         });
         lane.listen();
-        lane.make(Channel::Control);
-        lane.make(Channel::Data);
+        LaneId(id).channels().iter().for_each(|channel| lane.make(*channel));
         Ok(lane)
     }
 
@@ -270,11 +269,30 @@ impl Lane {
 
     fn changed(&self) {
         match self.pc.connection_state() {
-            RtcPeerConnectionState::Connected => self.state(State::Connected),
+            RtcPeerConnectionState::Connected => {
+                self.nominated();
+                self.state(State::Connected);
+            }
             RtcPeerConnectionState::Disconnected => self.state(State::Disconnected),
             RtcPeerConnectionState::Failed => self.state(State::Failed),
             RtcPeerConnectionState::Closed => self.state(State::Closed),
             _ => {}
+        }
+    }
+
+    /// Reports the types of the candidates in use, where the browser tells (Firefox does not).
+    fn nominated(&self) {
+        let transport = browser::property(&self.pc, "sctp")
+            .and_then(|sctp| browser::property(&sctp, "transport"))
+            .and_then(|dtls| browser::property(&dtls, "iceTransport"));
+        let pair = transport.and_then(|ice| {
+            let get: Function = browser::property(&ice, "getSelectedCandidatePair")?.dyn_into().ok()?;
+            get.call0(&ice).ok().filter(JsValue::is_object)
+        });
+        let end =
+            |name: &str| browser::property(&browser::property(pair.as_ref()?, name)?, "type")?.as_string();
+        if let (Some(local), Some(remote)) = (end("local"), end("remote")) {
+            self.report(&ToWorker::Nominated { lane: self.id, local, remote });
         }
     }
 

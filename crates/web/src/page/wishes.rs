@@ -98,7 +98,8 @@ impl App {
                 self.notice.set(None);
                 self.code.set(Some(code.to_string()));
                 self.stage.set(Stage::Joining);
-                let join = ToWorker::Join { name: capability::device_name(), code: code.to_string() };
+                let (name, lanes) = (capability::device_name(), capability::lanes());
+                let join = ToWorker::Join { name, code: code.to_string(), lanes };
                 self.tell(&join, &JsValue::NULL);
             }
             Err(error) => self.notice.set(Some(strings::no_code(&error))),
@@ -258,7 +259,8 @@ impl App {
             self.offer_chosen();
         } else {
             self.stage.set(Stage::Waiting);
-            self.tell(&ToWorker::Open { name: capability::device_name() }, &JsValue::NULL);
+            let (name, lanes) = (capability::device_name(), capability::lanes());
+            self.tell(&ToWorker::Open { name, lanes }, &JsValue::NULL);
         }
     }
 }

@@ -21,7 +21,7 @@ use beeline_core::{
     code::Code,
     output::{Output, TransferId},
     rtc::{Candidate, Channel, Description, LaneId, LaneState, RtcAction, RtcEvent, SdpKind},
-    session::{Config, Session},
+    session::{Config, LaneRules, SenderEngine, Session},
     time::Time,
 };
 use std::{
@@ -89,9 +89,9 @@ impl Driver {
     /// One wish or report of the page.
     pub(super) fn page_said(&self, message: ToWorker, extra: JsValue) {
         match message {
-            ToWorker::Open { name } => self.begin(Session::open, name),
-            ToWorker::Join { name, code } => match Code::parse(&code) {
-                Ok(code) => self.begin(|config, now| Session::join(config, &code, now), name),
+            ToWorker::Open { name, lanes } => self.begin(Session::open, name, lanes),
+            ToWorker::Join { name, code, lanes } => match Code::parse(&code) {
+                Ok(code) => self.begin(|config, now| Session::join(config, &code, now), name, lanes),
                 Err(error) => post(&ToPage::NotOffered { why: error.to_string() }, &JsValue::UNDEFINED),
             },
             ToWorker::Offer { paths } => self.offer(&paths, &extra),
@@ -119,6 +119,10 @@ impl Driver {
             ToWorker::NotDescribed { lane, step } => {
                 self.rtc(RtcEvent::Failed { lane: LaneId(lane), step: tell::step(step) });
             }
+            ToWorker::Nominated { lane, local, remote } => {
+                let (local, remote) = (tell::candidate_type(&local), tell::candidate_type(&remote));
+                self.rtc(RtcEvent::Nominated { lane: LaneId(lane), local, remote });
+            }
             ToWorker::Lane { lane, state } => {
                 let state = match state {
                     Lane::Connected => LaneState::Connected,
@@ -131,10 +135,11 @@ impl Driver {
         }
     }
 
-    fn begin(&self, make: impl FnOnce(Config, Time) -> Session, name: String) {
+    fn begin(&self, make: impl FnOnce(Config, Time) -> Session, name: String, least: u8) {
+        let lanes = LaneRules { engine: SenderEngine::Stock, least };
         let mut machine = self.0.borrow_mut();
         // Not throttled: where both programs are busy, the throttle is not yet better than the browser by itself.
-        let config = Config { name, seed: browser::random(), media: true, throttled: false };
+        let config = Config { name, seed: browser::random(), media: true, throttled: false, lanes };
         machine.session = Some(make(config, now()));
         self.pump(&mut machine, &[]);
     }

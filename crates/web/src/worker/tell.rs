@@ -6,7 +6,7 @@ use crate::{
 use beeline_core::{
     manifest::{EntryKind, Manifest},
     output::{self, Closed, TransferFailure, TransferId},
-    rtc::{self, RtcAction, SdpKind},
+    rtc::{self, CandidateType, RtcAction, SdpKind},
 };
 
 /// What the page is to do with its connections.
@@ -41,6 +41,15 @@ pub(super) fn step(step: messages::Step) -> rtc::Step {
         messages::Step::MakeOffer => rtc::Step::MakeOffer,
         messages::Step::Answer => rtc::Step::Answer,
         messages::Step::ApplyAnswer => rtc::Step::ApplyAnswer,
+    }
+}
+
+/// What `RTCIceCandidateType` says.
+pub(super) fn candidate_type(name: &str) -> CandidateType {
+    match name {
+        "host" => CandidateType::Host,
+        "relay" => CandidateType::Relayed,
+        _ => CandidateType::Reflexive,
     }
 }
 

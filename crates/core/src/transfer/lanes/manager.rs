@@ -1,0 +1,445 @@
+//! Decides how many lanes there are: as many as raise the goodput, and a fresh one for one that collapsed.
+//!
+//! ```text
+//! Watching ──the engine holds the lanes back──> Growing ──they are open──> Measuring ──worth it──> Watching
+//!     ^                                            └──they do not open──┐      └──not──┐
+//!     └──────────────────────── after a while ── Resting <──────────────┴──closed──────┘
+//! ```
+//!
+//! Why: each connection of a browser has a congestion window of its own, and that obeys the old law: with random
+//! loss its rate is 1.2 × packet / (round trip × √loss), whatever the line, and n connections have n times that.
+//! A line that one lane fills gains nothing; then the throttle says that the path, not the engine, is the limit,
+//! and no lane is opened. Nor on a short path: where the CPU is the limit more connections only cost.
+//!
+//! A browser's lane that lost much at once may crawl for minutes. It carries a fraction of what it carried while
+//! data waits, and the other side is heard all the time: only a fresh lane helps.
+use crate::{rtc::LaneId, time::Time};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+/// On a shorter path a connection's window is never the limit: 1 % loss at 8 ms is still 1.8 MB/s, and the CPU
+/// of a browser ends at some ten.
+const SHORTEST: Duration = Duration::from_millis(8);
+/// The goodput to compare with is that of this span, and of at least so many round trips.
+const BEFORE: (Duration, u32) = (Duration::from_millis(1600), 8);
+/// Fresh lanes are given so long to get going: slow start.
+const WARM_UP: (Duration, u32) = (Duration::from_millis(600), 8);
+/// Then they are measured.
+const MEASURE: (Duration, u32) = (Duration::from_millis(1600), 12);
+/// Of the spans, the part in which data has to wait for lanes: else something else is the limit.
+const WAITING: f64 = 0.7;
+/// What n more lanes have to bring, of what they would bring if each carried as much as those before.
+const WORTH: f64 = 0.2;
+/// A lane that does not open within this time does not.
+const OPENING: Duration = Duration::from_secs(10);
+/// After lanes that were not worth it, or did not open: twice as long each time.
+const REST: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(120));
+/// A lane has collapsed that carries less than this part of its best for so long.
+const COLLAPSE: (f64, Duration) = (0.125, Duration::from_millis(2000));
+/// And that has carried as much as this before, in bytes a second: else there is nothing to compare with.
+const PROVEN: f64 = 50_000.0;
+/// Between two replacements: twice as long each time, until none is needed for the longer span.
+const REPLACE: (Duration, Duration) = (Duration::from_secs(4), Duration::from_secs(60));
+/// When nothing was sent for so long, further lanes are closed.
+const IDLE: Duration = Duration::from_secs(30);
+/// Over a relay: one for control and one for data.
+const OVER_RELAY: usize = 2;
+
+/// Whose SCTP sends here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SenderEngine {
+    /// A browser's, or another that loss and its own bursts hold back: several lanes may help.
+    #[default]
+    Stock,
+    /// Beeline's own, which fills a line alone.
+    Own,
+}
+
+/// How a session uses lanes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneRules {
+    /// What sends on this side.
+    pub engine: SenderEngine,
+    /// So many lanes for file bytes beside the first are opened whatever they bring; for tests.
+    pub least: u8,
+}
+
+/// What the manager wants done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Open,
+    Close(LaneId),
+}
+
+/// A lane, as it is seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View {
+    pub(super) id: LaneId,
+    pub(super) is_connected: bool,
+    /// Bytes reported as arrived, ever.
+    pub(super) delivered: u64,
+    /// Bytes given to it and not reported.
+    pub(super) on_the_way: u64,
+    pub(super) round_trip: Option<Duration>,
+    /// Its engine holds it back, not the path.
+    pub(super) is_limited: bool,
+}
+
+/// All lanes at one moment.
+#[derive(Debug)]
+pub(super) struct Look<'a> {
+    pub(super) now: Time,
+    /// More is to be sent than the lanes have room for.
+    pub(super) is_waiting: bool,
+    /// The other side was heard just now.
+    pub(super) is_alive: bool,
+    pub(super) lanes: &'a [View],
+}
+
+#[derive(Debug)]
+enum Phase {
+    Watching { since: Time },
+    Growing { trial: Trial, until: Time },
+    Measuring { trial: Trial, from: Time, until: Time },
+    Resting { until: Time },
+}
+
+/// More lanes than before, to see what they bring.
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    /// What was wanted before.
+    target: usize,
+    /// Lanes that carried file bytes before: the first one if it was alone.
+    carrying: usize,
+    /// Bytes a second before.
+    goodput: f64,
+}
+
+/// What is remembered of a lane.
+#[derive(Debug)]
+struct Past {
+    delivered: u64,
+    /// Smoothed over about a second, in bytes a second, and the most that it was.
+    rate: f64,
+    best: f64,
+    /// Since when it carries a fraction of that.
+    slow_since: Option<Time>,
+    has_collapsed: bool,
+}
+
+/// A moment of the last seconds.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    at: Time,
+    /// Bytes on all lanes, ever.
+    total: u64,
+    is_waiting: bool,
+    is_limited: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Manager {
+    rules: LaneRules,
+    /// Connections that both sides can serve.
+    most: usize,
+    is_relayed: bool,
+    round_trip: Option<Duration>,
+    /// Further lanes that are wanted; with none the first one carries file bytes.
+    target: usize,
+    phase: Phase,
+    rest: Duration,
+    opening: BTreeMap<LaneId, Time>,
+    /// Lanes that this side opened.
+    ours: Vec<LaneId>,
+    failures: u32,
+    open_at: Time,
+    replace_at: Time,
+    replaced: Duration,
+    past: BTreeMap<LaneId, Past>,
+    history: VecDeque<Moment>,
+    idle_since: Option<Time>,
+}
+
+impl Manager {
+    pub(super) fn new(rules: LaneRules) -> Self {
+        Self {
+            rules,
+            most: 1,
+            is_relayed: false,
+            round_trip: None,
+            target: 0,
+            phase: Phase::Watching { since: Time::default() },
+            rest: REST.0,
+            opening: BTreeMap::new(),
+            ours: Vec::new(),
+            failures: 0,
+            open_at: Time::default(),
+            replace_at: Time::default(),
+            replaced: REPLACE.0,
+            past: BTreeMap::new(),
+            history: VecDeque::new(),
+            idle_since: None,
+        }
+    }
+
+    pub(super) fn handle_hello(&mut self, lanes: u8) {
+        self.most = usize::from(lanes.clamp(1, crate::link::MAX_LANES));
+    }
+
+    pub(super) fn handle_path(&mut self, is_relayed: bool) {
+        self.is_relayed = is_relayed;
+    }
+
+    /// A round trip of control: it is small when nothing else moves.
+    pub(super) fn handle_round_trip(&mut self, round_trip: Duration) {
+        self.round_trip = Some(self.round_trip.map_or(round_trip, |known| known.min(round_trip)));
+    }
+
+    /// What a wish for another lane became.
+    pub(super) fn opening(&mut self, lane: Option<LaneId>, now: Time) {
+        match lane {
+            Some(lane) => {
+                self.opening.insert(lane, now + OPENING);
+                self.ours.push(lane);
+            }
+            None => self.fail(now),
+        }
+    }
+
+    pub(super) fn opened(&mut self, lane: LaneId, _now: Time) {
+        if self.opening.remove(&lane).is_some() {
+            self.failures = 0;
+        }
+        let past = Past { delivered: 0, rate: 0.0, best: 0.0, slow_since: None, has_collapsed: false };
+        self.past.insert(lane, past);
+    }
+
+    pub(super) fn gone(&mut self, lane: LaneId, now: Time) {
+        if self.opening.remove(&lane).is_some() {
+            self.fail(now);
+        }
+        self.ours.retain(|ours| *ours != lane);
+        self.past.remove(&lane);
+    }
+
+    fn fail(&mut self, now: Time) {
+        self.failures += 1;
+        self.open_at = now + Duration::from_secs(1 << self.failures.min(6));
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
+    pub(super) fn has_collapsed(&self, lane: LaneId) -> bool {
+        self.past.get(&lane).is_some_and(|past| past.has_collapsed)
+    }
+
+    /// Bytes a second that a lane carries.
+    pub(super) fn rate(&self, lane: LaneId) -> f64 {
+        self.past.get(&lane).map_or(0.0, |past| past.rate)
+    }
+
+    pub(super) fn timeout(&self) -> Option<Time> {
+        self.idle_since.filter(|_| !self.ours.is_empty()).map(|since| since + IDLE)
+    }
+
+    /// Nothing is being sent.
+    pub(super) fn idle(&mut self, now: Time) -> Vec<Wish> {
+        let since = *self.idle_since.get_or_insert(now);
+        self.history.clear();
+        self.phase = Phase::Watching { since: now };
+        if now.since(since) < IDLE {
+            return Vec::new();
+        }
+        self.target = 0;
+        self.ours.iter().copied().map(Wish::Close).collect()
+    }
+
+    /// Something is being sent: what is to be done about the lanes? To be asked a few times a second.
+    pub(super) fn look(&mut self, look: &Look) -> Vec<Wish> {
+        if self.idle_since.take().is_some() {
+            self.phase = Phase::Watching { since: look.now };
+        }
+        self.remember(look);
+        if self.rules.engine == SenderEngine::Own {
+            return Vec::new();
+        }
+        let further = look.lanes.iter().filter(|lane| lane.id != LaneId::FIRST && lane.is_connected);
+        let well = further.filter(|lane| !self.has_collapsed(lane.id)).count();
+        self.decide(well, look.now);
+        self.adjust(well, look)
+    }
+
+    /// Further lanes, at most.
+    fn most_further(&self) -> usize {
+        (if self.is_relayed { self.most.min(OVER_RELAY) } else { self.most }) - 1
+    }
+
+    fn remember(&mut self, look: &Look) {
+        let now = look.now;
+        let (mut total, last) = self.history.back().map_or((0, now), |last| (last.total, last.at));
+        let seconds = now.since(last).as_secs_f64();
+        let mut limited = 0;
+        let mut carrying = 0;
+        for lane in look.lanes {
+            let Some(past) = self.past.get_mut(&lane.id) else { continue };
+            let new = lane.delivered.saturating_sub(past.delivered);
+            past.delivered = lane.delivered;
+            total += new;
+            if let Some(round_trip) = lane.round_trip {
+                self.round_trip = Some(self.round_trip.map_or(round_trip, |known| known.min(round_trip)));
+            }
+            if seconds > 0.0 {
+                let weight = (2.0 * seconds).min(1.0);
+                past.rate += (new as f64 / seconds - past.rate) * weight;
+            }
+            past.best = past.best.max(past.rate);
+            let is_slow = lane.on_the_way > 0 && past.best >= PROVEN && past.rate < past.best * COLLAPSE.0;
+            past.slow_since = match past.slow_since {
+                _ if !is_slow || !look.is_alive => None,
+                since => since.or(Some(now)),
+            };
+            past.has_collapsed = match past.has_collapsed {
+                // The first lane cannot be replaced: once it is empty it may be tried again.
+                true => lane.id != LaneId::FIRST || lane.on_the_way > 0,
+                false => past.slow_since.is_some_and(|since| now.since(since) >= COLLAPSE.1),
+            };
+            if lane.on_the_way > 0 {
+                carrying += 1;
+                limited += usize::from(lane.is_limited);
+            }
+        }
+        let is_limited = carrying > 0 && 2 * limited >= carrying;
+        self.history.push_back(Moment { at: now, total, is_waiting: look.is_waiting, is_limited });
+        let span = self.at_least(BEFORE).max(self.at_least(MEASURE)) + Duration::from_secs(1);
+        while self.history.front().is_some_and(|moment| now.since(moment.at) > span) {
+            self.history.pop_front();
+        }
+    }
+
+    /// A span of time, and of at least so many round trips.
+    fn at_least(&self, (span, round_trips): (Duration, u32)) -> Duration {
+        span.max(self.round_trip.unwrap_or_default().min(Duration::from_secs(1)) * round_trips)
+    }
+
+    /// Goodput since a moment, in bytes a second; and the parts of it in which data waited, and in which engines
+    /// held it back.
+    fn measure(&self, since: Time) -> Option<(f64, f64, f64)> {
+        let moments: Vec<&Moment> = self.history.iter().filter(|moment| moment.at >= since).collect();
+        let (first, last) = (moments.first()?, moments.last()?);
+        let seconds = last.at.since(first.at).as_secs_f64();
+        if moments.len() < 4 || seconds <= 0.0 {
+            return None;
+        }
+        let part = |is: fn(&Moment) -> bool| {
+            moments.iter().filter(|moment| is(moment)).count() as f64 / moments.len() as f64
+        };
+        let goodput = (last.total - first.total) as f64 / seconds;
+        Some((goodput, part(|m| m.is_waiting), part(|m| m.is_limited)))
+    }
+
+    fn decide(&mut self, well: usize, now: Time) {
+        let most = self.most_further();
+        let crawls = well == 0 && self.has_collapsed(LaneId::FIRST);
+        let least = usize::from(self.rules.least).max(usize::from(crawls));
+        self.target = self.target.max(least).min(most);
+        match self.phase {
+            Phase::Watching { since } => {
+                let before = self.at_least(BEFORE);
+                let seen = (now.since(since) >= before).then(|| self.measure(ago(now, before)));
+                let Some((goodput, waiting, limited)) = seen.flatten() else { return };
+                let is_long = self.round_trip.is_some_and(|round_trip| round_trip >= SHORTEST);
+                let carrying = well.max(1);
+                let next = (2 * carrying).min(most);
+                let may_grow = well >= self.target && next > carrying;
+                if may_grow && is_long && waiting >= WAITING && limited >= 0.5 {
+                    let trial = Trial { target: self.target, carrying, goodput };
+                    self.target = next;
+                    self.phase = Phase::Growing { trial, until: now + OPENING };
+                }
+            }
+            Phase::Growing { trial, until } if well >= self.target || now >= until => {
+                if well > trial.carrying {
+                    self.target = well;
+                    let from = now + self.at_least(WARM_UP);
+                    self.phase = Phase::Measuring { trial, from, until: from + self.at_least(MEASURE) };
+                } else {
+                    self.shrink(trial, now);
+                }
+            }
+            Phase::Measuring { trial, from, until } if now >= until => {
+                let Some((goodput, waiting, _)) = self.measure(from) else { return self.shrink(trial, now) };
+                let more = well.max(trial.carrying) as f64 / trial.carrying as f64 - 1.0;
+                if waiting < WAITING {
+                    // Something else is the limit now: as it is, it is enough.
+                    self.phase = Phase::Resting { until: now + REST.0 };
+                } else if goodput >= trial.goodput * (1.0 + WORTH * more) {
+                    self.rest = REST.0;
+                    self.phase = Phase::Watching { since: from };
+                } else {
+                    self.shrink(trial, now);
+                }
+            }
+            Phase::Resting { until } if now >= until => self.phase = Phase::Watching { since: now },
+            Phase::Growing { .. } | Phase::Measuring { .. } | Phase::Resting { .. } => {}
+        }
+    }
+
+    /// It was not worth it.
+    fn shrink(&mut self, trial: Trial, now: Time) {
+        self.target = trial.target;
+        self.phase = Phase::Resting { until: now + self.rest };
+        self.rest = (self.rest * 2).min(REST.1);
+    }
+
+    /// Opens what is missing and closes what is too much.
+    fn adjust(&mut self, well: usize, look: &Look) -> Vec<Wish> {
+        let now = look.now;
+        // Those that do not open are closed; `gone` counts them as failed.
+        let stuck = self.opening.iter().filter(|(_, until)| now >= **until);
+        let mut wishes: Vec<Wish> = stuck.map(|(lane, _)| Wish::Close(*lane)).collect();
+        let further = || look.lanes.iter().filter(|lane| lane.id != LaneId::FIRST);
+        let crawling = further().filter(|lane| self.has_collapsed(lane.id)).map(|lane| lane.id);
+        let crawling: Vec<LaneId> = crawling.collect();
+        let coming = well + self.opening.len();
+        if coming >= self.target {
+            if well >= self.target {
+                wishes.extend(crawling.into_iter().map(Wish::Close));
+            }
+            // Of this side's, the newest go first; the other side's are its own affair.
+            let is_well = |lane: LaneId| !self.has_collapsed(lane) && further().any(|open| open.id == lane);
+            let open = self.ours.iter().rev().filter(|lane| is_well(**lane));
+            let open: Vec<LaneId> = open.copied().collect();
+            let surplus = open.len().saturating_sub(self.target);
+            wishes.extend(open.into_iter().take(surplus).map(Wish::Close));
+            return wishes;
+        }
+        let is_replacing = !crawling.is_empty() || (well == 0 && self.has_collapsed(LaneId::FIRST));
+        if now < self.open_at || (is_replacing && now < self.replace_at) {
+            return wishes;
+        }
+        let missing = self.target - coming;
+        let mut room = self.most_further().saturating_sub(further().count() + self.opening.len());
+        if is_replacing {
+            // Where there is no room for a fresh one, the one that crawls makes it.
+            let crowded = missing.saturating_sub(room).min(crawling.len());
+            wishes.extend(crawling.into_iter().take(crowded).map(Wish::Close));
+            room += crowded;
+            let is_rare = now.since(self.replace_at) > REPLACE.1;
+            self.replaced = if is_rare { REPLACE.0 } else { (self.replaced * 2).min(REPLACE.1) };
+            self.replace_at = now + self.replaced;
+        }
+        wishes.extend(std::iter::repeat_n(Wish::Open, missing.min(room)));
+        wishes
+    }
+}
+
+fn ago(now: Time, span: Duration) -> Time {
+    Time::from_origin(now.since_origin().saturating_sub(span))
+}
+
+#[cfg(test)]
+mod tests;

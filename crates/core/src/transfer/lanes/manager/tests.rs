@@ -1,0 +1,191 @@
+//! The manager over a made-up line: what a lane carries, what the line carries, and time.
+use super::*;
+
+const TICK: Duration = Duration::from_millis(200);
+
+/// Lanes that carry so many bytes a second each, and all of them together.
+struct Model {
+    manager: Manager,
+    now: Time,
+    lane_rate: f64,
+    line_rate: f64,
+    round_trip: Duration,
+    is_waiting: bool,
+    is_limited: bool,
+    is_alive: bool,
+    /// Lanes do not open.
+    opens: bool,
+    crawling: Vec<LaneId>,
+    delivered: BTreeMap<LaneId, u64>,
+    next: u8,
+    most: usize,
+}
+
+impl Model {
+    fn new(lane_rate: f64, line_rate: f64, rules: LaneRules) -> Self {
+        let mut manager = Manager::new(rules);
+        manager.handle_hello(16);
+        let now = Time::from_origin(Duration::from_secs(1000));
+        manager.opened(LaneId::FIRST, now);
+        Self {
+            manager,
+            now,
+            lane_rate,
+            line_rate,
+            round_trip: Duration::from_millis(50),
+            is_waiting: true,
+            is_limited: true,
+            is_alive: true,
+            opens: true,
+            crawling: Vec::new(),
+            delivered: BTreeMap::from([(LaneId::FIRST, 0)]),
+            next: 0,
+            most: 0,
+        }
+    }
+
+    fn further(&self) -> Vec<LaneId> {
+        self.delivered.keys().filter(|lane| **lane != LaneId::FIRST).copied().collect()
+    }
+
+    /// Runs for so long; returns the wishes to open and to close.
+    fn run(&mut self, seconds: f64) -> (usize, usize) {
+        let (mut opened, mut closed) = (0, 0);
+        for _ in 0..(seconds / TICK.as_secs_f64()) as usize {
+            self.now = self.now + TICK;
+            let further = self.further();
+            let carrying: Vec<LaneId> = if further.is_empty() { vec![LaneId::FIRST] } else { further };
+            let share = self.line_rate / carrying.len() as f64;
+            for lane in &carrying {
+                let rate = if self.crawling.contains(lane) { 2_000.0 } else { self.lane_rate.min(share) };
+                *self.delivered.get_mut(lane).unwrap() += (rate * TICK.as_secs_f64()) as u64;
+            }
+            let view = |(id, delivered): (&LaneId, &u64)| View {
+                id: *id,
+                is_connected: true,
+                delivered: *delivered,
+                on_the_way: if carrying.contains(id) { 100_000 } else { 0 },
+                round_trip: Some(self.round_trip),
+                is_limited: self.is_limited,
+            };
+            let lanes: Vec<View> = self.delivered.iter().map(view).collect();
+            let (is_waiting, is_alive) = (self.is_waiting, self.is_alive);
+            let look = Look { now: self.now, is_waiting, is_alive, lanes: &lanes };
+            for wish in self.manager.look(&look) {
+                match wish {
+                    Wish::Open => {
+                        opened += 1;
+                        self.next += 2;
+                        self.manager.opening(Some(LaneId(self.next)), self.now);
+                        if self.opens {
+                            self.delivered.insert(LaneId(self.next), 0);
+                            self.manager.opened(LaneId(self.next), self.now);
+                        }
+                    }
+                    Wish::Close(lane) => {
+                        closed += 1;
+                        self.delivered.remove(&lane);
+                        self.manager.gone(lane, self.now);
+                    }
+                }
+            }
+            self.most = self.most.max(self.further().len());
+        }
+        (opened, closed)
+    }
+}
+
+fn stock() -> LaneRules {
+    LaneRules::default()
+}
+
+#[test]
+fn it_grows_while_that_pays_and_goes_back_to_what_paid() {
+    let mut model = Model::new(200e3, 2.5e6, stock());
+    model.run(12.0);
+    assert_eq!(model.most, 15, "15 lanes carry 2.5 MB/s, 8 carry 1.6");
+
+    let mut model = Model::new(300e3, 1.3e6, stock());
+    model.run(15.0);
+    assert_eq!((model.most, model.further().len()), (8, 4), "4 carry 1.2 MB/s, 8 carry 1.3");
+}
+
+#[test]
+fn lanes_that_bring_nothing_are_closed_and_tried_again_ever_more_rarely() {
+    let mut model = Model::new(2.5e6, 2.5e6, stock());
+    let (opened, closed) = model.run(60.0);
+    assert!(model.further().is_empty());
+    assert!(opened == closed && (2..=6).contains(&opened), "{opened} in the first minute");
+    model.run(600.0);
+    let (opened, _) = model.run(600.0);
+    assert!(opened <= 12, "{opened} in ten minutes");
+}
+
+#[test]
+fn without_evidence_nothing_is_opened() {
+    let quiet = |change: fn(&mut Model)| {
+        let mut model = Model::new(200e3, 2.5e6, stock());
+        change(&mut model);
+        model.run(60.0).0
+    };
+    assert_eq!(quiet(|model| model.round_trip = Duration::from_millis(3)), 0, "a LAN");
+    assert_eq!(quiet(|model| model.is_limited = false), 0, "the path is the limit");
+    assert_eq!(quiet(|model| model.is_waiting = false), 0, "the disk or the receiver is the limit");
+    assert_eq!(quiet(|model| model.manager.handle_path(true)), 0, "a relay has room for one");
+    assert_eq!(quiet(|model| model.manager.handle_hello(1)), 0, "the other side has one");
+    assert_eq!(quiet(|model| model.manager.rules.engine = SenderEngine::Own), 0);
+}
+
+#[test]
+fn a_lane_that_crawls_is_replaced_but_not_one_on_a_silent_path() {
+    let mut model = Model::new(200e3, 2.5e6, LaneRules { least: 3, ..stock() });
+    model.round_trip = Duration::from_millis(3);
+    model.run(8.0);
+    let lanes = model.further();
+    model.crawling = vec![lanes[0]];
+    model.is_alive = false;
+    assert_eq!(model.run(10.0), (0, 0), "nobody is heard: the path is silent, not the lane");
+
+    model.is_alive = true;
+    assert_eq!(model.run(10.0), (1, 1));
+    assert!(!model.further().contains(&lanes[0]) && model.further().len() == 3);
+}
+
+#[test]
+fn a_first_lane_that_crawls_gets_one_beside_it() {
+    let mut model = Model::new(2.5e6, 2.5e6, stock());
+    model.round_trip = Duration::from_millis(3);
+    model.run(8.0);
+    model.crawling = vec![LaneId::FIRST];
+    assert_eq!(model.run(10.0), (1, 0));
+    assert_eq!(model.run(60.0), (0, 0), "and that is enough");
+}
+
+#[test]
+fn where_lanes_do_not_open_it_does_not_insist() {
+    let mut model = Model::new(200e3, 2.5e6, stock());
+    model.opens = false;
+    let (opened, _) = model.run(120.0);
+    assert!(model.manager.has_failed() && opened < 30, "{opened} in two minutes");
+}
+
+#[test]
+fn a_lane_that_ends_is_made_good() {
+    let mut model = Model::new(200e3, 2.5e6, LaneRules { least: 4, ..stock() });
+    model.run(3.0);
+    let lanes = model.further();
+    model.delivered.remove(&lanes[1]);
+    model.manager.gone(lanes[1], model.now);
+    model.run(1.0);
+    assert!(model.further().len() >= 4);
+}
+
+#[test]
+fn lanes_are_closed_after_half_a_minute_without_work() {
+    let mut model = Model::new(200e3, 2.5e6, stock());
+    model.run(12.0);
+    assert!(model.manager.idle(model.now).is_empty());
+    let later = model.manager.timeout().expect("it wants to be asked again");
+    assert_eq!(later.since(model.now), IDLE);
+    assert_eq!(model.manager.idle(later).len(), 15);
+}
