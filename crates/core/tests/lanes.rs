@@ -63,13 +63,16 @@ fn lanes_that_bring_nothing_are_closed_and_cost_nothing() {
 
 #[test]
 fn a_short_path_and_an_engine_of_our_own_get_no_second_lane() {
-    let near = limited(Link::new(100_000_000, Duration::from_millis(2)), 5_000_000);
+    let near = || limited(Link::new(100_000_000, Duration::from_millis(2)), 5_000_000);
     let own = LaneRules { engine: SenderEngine::Own, ..LaneRules::default() };
-    for (link, rules) in [(near, LaneRules::default()), (lossy(), own)] {
-        let mut world = World::connected_with(3, link, rules);
-        let transfer = send(&mut world, 0, 1, &[("a", 16 * MIB)], any());
-        arrives(&mut world, 0, 1, transfer, MINUTE);
-        assert_eq!(world.most_lanes, 1);
+    // The joiner is ready first, and its first ping waits for the opener.
+    for (from, to) in [(0, 1), (1, 0)] {
+        for (link, rules) in [(near(), LaneRules::default()), (lossy(), own)] {
+            let mut world = World::connected_with(3, link, rules);
+            let transfer = send(&mut world, from, to, &[("a", 16 * MIB)], any());
+            arrives(&mut world, from, to, transfer, MINUTE);
+            assert_eq!(world.most_lanes, 1, "{rules:?}, from {from}");
+        }
     }
 }
 

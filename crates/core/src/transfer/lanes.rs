@@ -65,14 +65,10 @@ impl Lanes {
         }
     }
 
-    fn throttle(&self, now: Time) -> Throttle {
-        if self.throttled { Throttle::new(now) } else { Throttle::free() }
-    }
-
     /// A lane is open; its data channel takes messages of at most so many bytes.
     pub(super) fn open(&mut self, lane: LaneId, max_message: usize, now: Time) {
-        let throttle = self.throttle(now);
-        self.lanes.entry(lane).or_insert_with(|| Lane::new(throttle)).open(max_message);
+        let throttled = self.throttled;
+        self.lanes.entry(lane).or_insert_with(|| fresh(throttled, now)).open(max_message);
         self.manager.opened(lane, now);
     }
 
@@ -124,10 +120,8 @@ impl Lanes {
     /// Counts a data frame that came; says what is to be reported of its lane. The other side may find a lane open
     /// before this side does.
     pub(super) fn received(&mut self, id: LaneId, len: usize, stamp: u32, now: Time) -> Option<Report> {
-        if !self.lanes.contains_key(&id) {
-            self.lanes.insert(id, Lane::new(self.throttle(now)));
-        }
-        let reporter = &mut self.lanes.get_mut(&id)?.reporter;
+        let throttled = self.throttled;
+        let reporter = &mut self.lanes.entry(id).or_insert_with(|| fresh(throttled, now)).reporter;
         reporter.received(len, stamp, now).then(|| reporter.report(id.0, now))
     }
 
@@ -241,4 +235,9 @@ impl Lanes {
         let reporters = self.lanes.values().filter_map(|lane| lane.reporter.timeout());
         throttles.chain(reporters).chain(self.tick_at).chain(self.manager.timeout()).min()
     }
+}
+
+/// A lane that is not open yet.
+fn fresh(throttled: bool, now: Time) -> Lane {
+    Lane::new(if throttled { Throttle::new(now) } else { Throttle::free() })
 }
