@@ -133,8 +133,7 @@ impl Driver {
 
     fn begin(&self, make: impl FnOnce(Config, Time) -> Session, name: String) {
         let mut machine = self.0.borrow_mut();
-        // Not throttled: where both programs are busy, the throttle is not yet better than the browser by itself.
-        let config = Config { name, seed: browser::random(), media: true, throttled: false };
+        let config = Config { name, seed: browser::random(), media: true, throttled: true };
         machine.session = Some(make(config, now()));
         self.pump(&mut machine, &[]);
     }
