@@ -138,8 +138,7 @@ impl Driver {
     fn begin(&self, make: impl FnOnce(Config, Time) -> Session, name: String, least: u8) {
         let lanes = LaneRules { engine: SenderEngine::Stock, least };
         let mut machine = self.0.borrow_mut();
-        // Not throttled: where both programs are busy, the throttle is not yet better than the browser by itself.
-        let config = Config { name, seed: browser::random(), media: true, throttled: false, lanes };
+        let config = Config { name, seed: browser::random(), media: true, throttled: true, lanes };
         machine.session = Some(make(config, now()));
         self.pump(&mut machine, &[]);
     }
