@@ -5,7 +5,7 @@ use crate::{
     time::Time,
     wire::{control::Report, data},
 };
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 /// Bytes handed to a lane and not yet sent, at most: enough to keep a fast lane busy between two
 /// `handle_buffered`, little enough that a cancel is quick.
@@ -29,13 +29,13 @@ pub(super) struct Lanes {
     /// What the other side takes in a data frame.
     max_frame: usize,
     throttled: bool,
-    lanes: BTreeMap<LaneId, Lane>,
+    lanes: LiteMap<LaneId, Lane>,
 }
 
 impl Lanes {
     /// None yet; `throttled` is [`Config`](crate::session::Config)'s.
     pub(super) fn new(throttled: bool) -> Self {
-        Self { max_frame: data::MAX_FRAME_LEN, throttled, lanes: BTreeMap::new() }
+        Self { max_frame: data::MAX_FRAME_LEN, throttled, lanes: LiteMap::new() }
     }
 
     /// Adds a lane whose data channel takes messages of at most so many bytes.
@@ -94,7 +94,7 @@ impl Lanes {
 
     /// Whether a throttle waited for a moment that has come.
     pub(super) fn handle_timeout(&mut self, now: Time) -> bool {
-        self.lanes.values_mut().fold(false, |due, lane| lane.throttle.handle_timeout(now) | due)
+        self.lanes.iter_mut().fold(false, |due, (_, lane)| lane.throttle.handle_timeout(now) | due)
     }
 
     /// When a throttle or a report is due.
