@@ -86,7 +86,7 @@ impl Code {
 
     /// The words of the list that begin like this, for completion while somebody types; at most 8.
     pub fn complete(partial: &str) -> Vec<&'static str> {
-        let partial = partial.trim().to_lowercase();
+        let partial = partial.trim().to_ascii_lowercase();
         if partial.is_empty() {
             return Vec::new();
         }
@@ -131,7 +131,7 @@ pub(crate) fn two_words(bits: u32) -> [&'static str; 2] {
 
 /// The number of a word or of a beginning that only one word has.
 fn find(word: &str) -> Result<u16, CodeError> {
-    let word = word.to_lowercase();
+    let word = word.to_ascii_lowercase();
     let first = list().partition_point(|w| *w < word.as_str());
     if list().get(first) == Some(&word.as_str()) {
         return Ok(first as u16);

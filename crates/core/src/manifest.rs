@@ -1,7 +1,6 @@
 //! What is offered: files and folders with their names, sizes, times and modes.
 use crate::path::RelPath;
 use std::collections::HashMap;
-use unicode_normalization::UnicodeNormalization;
 
 /// Entries of a manifest, at most.
 pub const MAX_ENTRIES: usize = 500_000;
@@ -163,7 +162,19 @@ fn weight(entries: &[Entry]) -> usize {
 
 /// macOS writes accents apart, others together: both name the same file there.
 fn composed(name: &str) -> String {
-    name.nfc().collect()
+    if name.is_ascii() { name.to_owned() } else { nfc(name) }
+}
+
+/// Normalization form C (UAX #15).
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+fn nfc(name: &str) -> String {
+    unicode_normalization::UnicodeNormalization::nfc(name).collect()
+}
+
+/// The same from the browser, which has the tables.
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+fn nfc(name: &str) -> String {
+    js_sys::JsString::from(name).normalize("NFC").into()
 }
 
 #[cfg(test)]

@@ -15,8 +15,9 @@ use crate::{
     },
     wire::{SUITES, VERSIONS},
 };
+use litemap::LiteMap;
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -86,7 +87,7 @@ pub(crate) struct Room {
     is_opener: bool,
     state: State,
     token: Option<[u8; 16]>,
-    mailboxes: BTreeMap<PeerId, Mailbox>,
+    mailboxes: LiteMap<PeerId, Mailbox>,
     /// Said to the server, and said again after a resume, since either may have been lost with a socket.
     locked: bool,
     dismissed: BTreeSet<PeerId>,
@@ -113,7 +114,7 @@ impl Room {
             is_opener,
             state: State::Down { retry: None },
             token: None,
-            mailboxes: BTreeMap::new(),
+            mailboxes: LiteMap::new(),
             locked: false,
             dismissed: BTreeSet::new(),
             patient: false,

@@ -32,13 +32,10 @@ use crate::{
     transfer::{TextTooLong, Transfers},
     wire::signal::{Locator, PeerId},
 };
+use litemap::LiteMap;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// Wrong guesses that burn a code.
 const GUESSES: u8 = 3;
@@ -103,7 +100,7 @@ struct Linking {
 
 #[derive(Debug)]
 enum Phase {
-    Waiting { wrong: u8, arrivals: BTreeMap<PeerId, Arrival> },
+    Waiting { wrong: u8, arrivals: LiteMap<PeerId, Arrival> },
     Joining { stage: Joining, deadline: Option<Time> },
     Linked(Linking),
     Connected { link: Box<Link>, liveness: Liveness },
@@ -139,7 +136,7 @@ pub struct Session {
 impl Session {
     /// Makes a room and waits for somebody with the code ([`Event::Code`]).
     pub fn open(config: Config, _now: Time) -> Self {
-        let phase = Phase::Waiting { wrong: 0, arrivals: BTreeMap::new() };
+        let phase = Phase::Waiting { wrong: 0, arrivals: LiteMap::new() };
         Self::new(config, None, Room::open(), phase)
     }
 

@@ -35,6 +35,6 @@ impl Add<Duration> for Time {
 
 impl fmt::Debug for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3}s", self.0.as_secs_f64())
+        write!(f, "{}.{:03}s", self.0.as_secs(), self.0.subsec_millis())
     }
 }

@@ -1,13 +1,13 @@
 //! What page and worker say to each other.
 //!
 //! ```text
-//! [0, value, extra]              a ToWorker or ToPage; extra: files, a port, a channel or a Blob
+//! [0, value, extra]              a ToWorker or ToPage in postcard's bytes; extra: files, a port, a channel or a Blob
 //! [1, lane, channel, buffer]     a message of a channel that stayed with the page; the ArrayBuffer is transferred
 //! ```
 //!
-//! Only the second kind is frequent, so only it avoids the detour through a JavaScript object. Where the worker has
-//! the channels there is none of it.
-use js_sys::{Array, ArrayBuffer};
+//! Only the second kind is frequent, so only it avoids being written and read. Where the worker has the channels
+//! there is none of it.
+use js_sys::{Array, ArrayBuffer, Uint8Array};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -240,8 +240,8 @@ pub(crate) enum Message<T> {
 
 /// The array for a value.
 pub(crate) fn control<T: Serialize>(value: &T, extra: &JsValue) -> Array {
-    let value = serde_wasm_bindgen::to_value(value).expect("our own messages serialize");
-    Array::of3(&0.into(), &value, extra)
+    let value = postcard::to_allocvec(value).expect("our own messages serialize");
+    Array::of3(&0.into(), &Uint8Array::from(&value[..]), extra)
 }
 
 /// The array for a data-channel message.
@@ -254,7 +254,8 @@ pub(crate) fn parse<T: DeserializeOwned>(message: JsValue) -> Message<T> {
     let parts: Array = message.unchecked_into();
     let number = |at: u32| parts.get(at).as_f64().unwrap_or_default();
     if number(0) == 0.0 {
-        let value = serde_wasm_bindgen::from_value(parts.get(1)).expect("our own messages parse");
+        let value = Uint8Array::new(&parts.get(1)).to_vec();
+        let value = postcard::from_bytes(&value).expect("our own messages parse");
         Message::Control { value, extra: parts.get(2) }
     } else {
         Message::Data {

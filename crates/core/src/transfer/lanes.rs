@@ -17,10 +17,11 @@ use crate::{
     },
 };
 use lane::Lane;
+use litemap::LiteMap;
 pub(crate) use manager::Wish;
 pub use manager::{LaneRules, SenderEngine};
 use manager::{Look, Manager, View};
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 /// What the other side has to take in a data frame, whatever it says.
 const MIN_FRAME_LEN: usize = 1024;
@@ -43,7 +44,7 @@ pub(super) struct Lanes {
     max_frame: usize,
     /// What is on the way on a lane is bounded.
     throttled: bool,
-    lanes: BTreeMap<LaneId, Lane>,
+    lanes: LiteMap<LaneId, Lane>,
     manager: Manager,
     heard: Time,
     tick_at: Option<Time>,
@@ -58,7 +59,7 @@ impl Lanes {
         Self {
             max_frame: data::MAX_FRAME_LEN,
             throttled: throttled && rules.engine == SenderEngine::Stock,
-            lanes: BTreeMap::new(),
+            lanes: LiteMap::new(),
             manager: Manager::new(rules),
             heard: Time::default(),
             tick_at: None,
@@ -134,7 +135,7 @@ impl Lanes {
 
     /// The moment that a throttle waited for may have come; then there is room.
     pub(super) fn handle_timeout(&mut self, now: Time) {
-        for lane in self.lanes.values_mut() {
+        for (_, lane) in &mut self.lanes {
             lane.throttle.handle_timeout(now);
         }
     }

@@ -24,10 +24,11 @@ use crate::{
 use lanes::Lanes;
 pub(crate) use lanes::Wish;
 pub use lanes::{LaneRules, SenderEngine};
+use litemap::LiteMap;
 use outbox::Outbox;
 use receiving::Receiving;
 use sending::Sending;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// Characters of a message for a person that go to the other side, at most.
 const MAX_WORDS: usize = 500;
@@ -48,9 +49,9 @@ pub(crate) struct Transfers {
     seen: u32,
     connected: bool,
     lanes: Lanes,
-    sending: BTreeMap<TransferId, Sending>,
-    receiving: BTreeMap<TransferId, Receiving>,
-    texts: BTreeMap<TransferId, String>,
+    sending: LiteMap<TransferId, Sending>,
+    receiving: LiteMap<TransferId, Receiving>,
+    texts: LiteMap<TransferId, String>,
     flush_at: Option<Time>,
     pub(crate) outbox: Outbox,
 }
@@ -63,9 +64,9 @@ impl Transfers {
             seen: 0,
             connected: false,
             lanes: Lanes::new(throttled, rules),
-            sending: BTreeMap::new(),
-            receiving: BTreeMap::new(),
-            texts: BTreeMap::new(),
+            sending: LiteMap::new(),
+            receiving: LiteMap::new(),
+            texts: LiteMap::new(),
             flush_at: None,
             outbox: Outbox::default(),
         }
@@ -221,7 +222,7 @@ impl Transfers {
     pub(crate) fn handle_timeout(&mut self, now: Time) {
         if self.flush_at.is_some_and(|at| now >= at) {
             self.flush_at = None;
-            for receiving in self.receiving.values_mut() {
+            for (_, receiving) in &mut self.receiving {
                 receiving.flush(true, &mut self.outbox);
             }
         }

@@ -72,7 +72,7 @@ pub(super) fn way(path: &Path) -> String {
     match path {
         Path::Direct => t!("path_direct"),
         Path::Relay(None) => t!("path_relay"),
-        Path::Relay(Some(protocol)) => t!("path_relay_over", protocol = protocol.to_uppercase()),
+        Path::Relay(Some(protocol)) => t!("path_relay_over", protocol = protocol.to_ascii_uppercase()),
     }
 }
 
@@ -86,7 +86,7 @@ fn Current(app: App) -> impl IntoView {
             let name = beeline_core::quote::quote(entry.path.rsplit('/').next().unwrap_or_default());
             let n = (app.progress.with(|progress| progress.files) + 1).min(offer.files);
             let which = t!("file_of", n = n.to_string(), total = offer.files.to_string());
-            Some((name, format!("{which}, {:.0}\u{a0}%", (at * 100.0).floor())))
+            Some((name, format!("{which}, {}\u{a0}%", (at * 100.0) as u32)))
         })
     };
     let name = move || current().map(|(name, _)| name);

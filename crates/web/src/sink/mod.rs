@@ -14,6 +14,7 @@ mod file;
 mod folder;
 mod private;
 mod stream;
+mod zip;
 
 use archive::Archive;
 use beeline_core::{
@@ -162,7 +163,7 @@ impl Shape {
             Self::Tree => out.folder()?.write(file, &bytes).await,
             Self::File => out.send(bytes).await,
             Self::Archive(archive) => {
-                archive.write(file, &bytes)?;
+                archive.write(file, &bytes);
                 out.send(archive.drain(false)).await
             }
         }
@@ -173,7 +174,7 @@ impl Shape {
             Self::Tree => out.folder()?.commit(file).await,
             Self::File => Ok(()),
             Self::Archive(archive) => {
-                archive.commit(file)?;
+                archive.commit(file);
                 out.send(archive.drain(false)).await
             }
         }
@@ -181,7 +182,7 @@ impl Shape {
 
     async fn finish(&mut self, out: &Out) -> Result<Option<Blob>, DiskError> {
         if let Self::Archive(archive) = self {
-            archive.finish()?;
+            archive.finish();
             out.send(archive.drain(true)).await?;
         }
         out.close().await

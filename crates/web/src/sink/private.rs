@@ -84,7 +84,7 @@ async fn make() -> Result<Open, JsValue> {
     let now = js_sys::Date::now();
     sweep(&folder, now).await;
     let random = u64::from_le_bytes(browser::random::<8>());
-    let name = format!("{now:.0}-{random:x}");
+    let name = format!("{}-{random:x}", now as u64);
     let options = FileSystemGetFileOptions::new();
     options.set_create(true);
     let handle = JsFuture::from(folder.get_file_handle_with_options(&name, &options)).await?;
@@ -100,8 +100,8 @@ async fn sweep(folder: &FileSystemDirectoryHandle, now: f64) {
     while let Ok(next) = names.next() {
         let Ok(next) = JsFuture::from(next).await else { break };
         let Some(name) = browser::property(&next, "value").and_then(|name| name.as_string()) else { break };
-        let made = name.split_once('-').and_then(|(made, _)| made.parse::<f64>().ok());
-        if made.is_some_and(|made| made + OLD_MS < now) {
+        let made = name.split_once('-').and_then(|(made, _)| made.parse::<u64>().ok());
+        if made.is_some_and(|made| made as f64 + OLD_MS < now) {
             old.push(name);
         }
     }

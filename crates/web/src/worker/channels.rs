@@ -10,10 +10,8 @@ use crate::{
 };
 use beeline_core::rtc::{Channel, LaneId, LaneState, RtcEvent};
 use js_sys::{ArrayBuffer, Uint8Array};
-use std::{
-    collections::{BTreeMap, HashMap},
-    mem,
-};
+use litemap::LiteMap;
+use std::{collections::HashMap, mem};
 use wasm_bindgen::{JsCast, JsValue};
 
 /// A channel by its lane and its stream.
@@ -22,7 +20,7 @@ type Place = (u8, u16);
 /// All channels of the session.
 #[derive(Default)]
 pub(super) struct Channels {
-    held: BTreeMap<Place, Held>,
+    held: LiteMap<Place, Held>,
     /// Bytes handed to the page for each channel it kept: what is not reported as left is buffered.
     posted: HashMap<Place, u64>,
     /// How long a message may be, by lane; the page learns it from the descriptions.
