@@ -1,6 +1,6 @@
 //! The page by itself: its security policy, its accessibility, and life without a secure context.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Result, ensure};
 use e2e::Kind::{Chromium, Firefox};
@@ -16,7 +16,11 @@ e2e::tests! {
     without_a_secure_context_a_file_arrives_in_firefox: over_plain_http(Firefox);
     a_secret_leaves_the_address_at_once: the_fragment_goes();
     a_wrong_code_is_said_in_words: a_wrong_code();
+    opening_the_page_transfers_little: light();
 }
+
+/// Bytes of all that one opening of the page transfers, compressed with brotli.
+const LIGHT: u64 = 340_000;
 
 async fn no_violation(kind: Kind) -> Result<()> {
     let server = Server::start()?;
@@ -184,4 +188,39 @@ async fn a_wrong_code() -> Result<()> {
     ensure!(!error.is_empty() && !hint.is_empty(), "error {error:?}, hint {hint:?}");
     browser.click("#again").await?;
     browser.until_state("landing").await
+}
+
+async fn light() -> Result<()> {
+    let server = Server::start()?;
+    let browser = Browser::start(Chromium).await?;
+    browser.open(&server.url).await?;
+
+    // What workers fetch is not among the page's own entries, so those files are fetched once more.
+    let measured = browser
+        .eval(
+            "(async () => {
+                const others = ['worker.js', 'sw.js', 'offline.html', 'en.json', 'ko.json', 'manifest.webmanifest'];
+                await Promise.all(others.map(async (name) => (await fetch(name)).arrayBuffer()));
+                const sizes = {};
+                for (const type of ['navigation', 'resource']) {
+                    for (const entry of performance.getEntriesByType(type)) {
+                        const name = new URL(entry.name).pathname;
+                        sizes[name] = Math.max(sizes[name] ?? 0, entry.encodedBodySize);
+                    }
+                }
+                return sizes;
+            })()",
+            vec![],
+        )
+        .await?;
+
+    let sizes: BTreeMap<String, u64> = serde_json::from_value(measured)?;
+    for name in ["/", "/web_bg.wasm", "/web.js", "/style.css", "/boot.js", "/lang.js", "/worker.js", "/sw.js"]
+    {
+        ensure!(sizes.get(name).is_some_and(|size| *size > 0), "{name} was not measured: {sizes:?}");
+    }
+    let total: u64 = sizes.values().sum();
+    ensure!(total <= LIGHT, "{total} bytes: {sizes:#?}");
+    println!("{total} bytes: {sizes:?}");
+    Ok(())
 }
