@@ -11,6 +11,7 @@
 //! threads wait at the same time, so that thousands of small files do not add up their flushes.
 mod folder;
 mod source;
+mod spare;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ mod tests;
 pub use folder::Folder;
 pub(crate) use source::{BlockBytes, Reader};
 pub use source::{Skipped, Source, SourceError};
+pub(crate) use spare::Spare;
 pub use stream::Stream;
 
 use beeline_core::{
@@ -96,9 +98,11 @@ pub(crate) enum Job {
     Source(TransferId, Box<Reader>),
     /// From now on blocks of this transfer are written here.
     Sink(TransferId, Arc<dyn Sink>),
+    /// Into this memory, whatever is in it.
     Read {
         block: BlockRef,
         len: u32,
+        into: Vec<u8>,
     },
     Hash {
         block: BlockRef,
@@ -121,11 +125,30 @@ pub(crate) enum Job {
 
 /// Work that was done.
 pub(crate) enum Done {
-    Read { block: BlockRef, result: Result<(Vec<u8>, BlockRead), DiskError> },
-    Hashed { block: BlockRef, bytes: Vec<u8>, digest: BlockDigest },
-    Written { block: BlockRef, result: Result<(), DiskError> },
-    Committed { transfer: TransferId, file: FileIndex, result: Result<(), DiskError> },
-    Finished { transfer: TransferId, result: Result<(), DiskError> },
+    Read {
+        block: BlockRef,
+        result: Result<(Vec<u8>, BlockRead), DiskError>,
+    },
+    Hashed {
+        block: BlockRef,
+        bytes: Vec<u8>,
+        digest: BlockDigest,
+    },
+    /// With the memory, for another block.
+    Written {
+        block: BlockRef,
+        bytes: Vec<u8>,
+        result: Result<(), DiskError>,
+    },
+    Committed {
+        transfer: TransferId,
+        file: FileIndex,
+        result: Result<(), DiskError>,
+    },
+    Finished {
+        transfer: TransferId,
+        result: Result<(), DiskError>,
+    },
 }
 
 /// The disk's threads. Dropping it lets them end after what they have begun; sinks that are not finished
@@ -226,10 +249,10 @@ impl Ordered {
                 self.sinks.insert(transfer, sink);
                 None
             }
-            Job::Read { block, len } => {
+            Job::Read { block, len, into } => {
                 // An abandoned transfer's reads need no answer.
                 let reader = self.sources.get_mut(&block.transfer)?;
-                let result = reader.read(block, len).map(|BlockBytes { bytes, whole, last }| {
+                let result = reader.read(block, len, into).map(|BlockBytes { bytes, whole, last }| {
                     let digest = BlockDigest::of(&bytes, block.index, whole);
                     let len = u32::try_from(bytes.len()).expect("a block is 1 MiB at most");
                     (bytes, BlockRead { len, digest, last })
@@ -242,7 +265,8 @@ impl Ordered {
             }
             Job::Write { block, bytes } => {
                 let sink = self.sinks.get(&block.transfer)?;
-                Some(Done::Written { block, result: sink.write(block.file, block.offset(), &bytes) })
+                let result = sink.write(block.file, block.offset(), &bytes);
+                Some(Done::Written { block, bytes, result })
             }
             Job::Commit { transfer, file, len } => {
                 let sink = self.sinks.get(&transfer)?.clone();
