@@ -300,6 +300,15 @@ fn closing_tells_the_other_side_and_ends_both() {
 }
 
 #[test]
+fn whose_goodbye_has_arrived_waits_no_longer() {
+    let mut world = World::connected(23, Link::home());
+    world.with(0, |session, now| session.close(now));
+    // Two goodbyes take 20 ms.
+    world.run(Duration::from_millis(100));
+    assert!(world.peers[0].session.is_closed() && world.peers[1].session.is_closed());
+}
+
+#[test]
 fn half_a_million_names_are_offered_in_pages() {
     let mut world = World::connected(20, Link::new(100_000_000, Duration::from_millis(1)));
     let entry = |i: u32| Entry {

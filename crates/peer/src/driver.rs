@@ -11,7 +11,7 @@
 //! Nothing here waits but the one `select!`, so pings go out while a disk is slow.
 use crate::{
     Command, Config, Event, Path, Role,
-    disk::{Disk, Done, Job},
+    disk::{Disk, Done, Job, Spare},
     socket::{Socket, SocketEvent},
     transport::{Events, PathKind, Transport, TransportEvent},
 };
@@ -42,6 +42,7 @@ pub(crate) struct Driver {
     session: Session,
     origin: Instant,
     blocks: Blocks,
+    spare: Spare,
     socket: Option<Socket>,
     transport: Transport,
     transport_events: Events,
@@ -87,6 +88,7 @@ impl Driver {
             session,
             origin,
             blocks: Blocks::default(),
+            spare: Spare::default(),
             socket: None,
             transport,
             transport_events,
@@ -195,7 +197,10 @@ impl Driver {
                 self.blocks.insert(block, bytes);
                 self.session.handle_hashed(block, digest, now);
             }
-            Done::Written { block, result } => self.session.handle_written(block, result, now),
+            Done::Written { block, bytes, result } => {
+                self.spare.keep(bytes);
+                self.session.handle_written(block, result, now);
+            }
             Done::Committed { transfer, file, result } => {
                 self.session.handle_committed(transfer, file, result, now);
             }
@@ -255,9 +260,13 @@ impl Driver {
                         self.send(lane, Channel::Data, frame);
                     }
                 }
-                Output::Read { block, len } => self.disk.push(Job::Read { block, len }),
+                Output::Read { block, len } => {
+                    let into = self.spare.take();
+                    self.disk.push(Job::Read { block, len, into });
+                }
                 Output::Place { block, len, at, bytes } => {
                     if let Some(bytes) = message.get(bytes) {
+                        self.make_room(block, len);
                         self.blocks.place(block, len, at, bytes);
                     }
                 }
@@ -268,7 +277,11 @@ impl Driver {
                         self.disk.push(Job::Write { block, bytes });
                     }
                 }
-                Output::Forget(block) => self.blocks.forget(block),
+                Output::Forget(block) => {
+                    if let Some(bytes) = self.blocks.take(block) {
+                        self.spare.keep(bytes);
+                    }
+                }
                 Output::Commit { transfer, file, len } => {
                     self.disk.push(Job::Commit { transfer, file, len });
                 }
@@ -279,6 +292,16 @@ impl Driver {
                 }
                 Output::Event(event) => self.handle_event(event),
             }
+        }
+    }
+
+    /// Begins a block in memory of an older one. Its bytes are all replaced before anybody looks at them: only whole
+    /// blocks are hashed, and only those with the right digest are written.
+    fn make_room(&mut self, block: BlockRef, len: u32) {
+        if self.blocks.get(block).is_none() {
+            let mut bytes = self.spare.take();
+            bytes.resize(len as usize, 0);
+            self.blocks.insert(block, bytes);
         }
     }
 

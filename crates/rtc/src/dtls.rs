@@ -8,7 +8,7 @@
 use std::{collections::VecDeque, fmt, sync::Arc, time::Duration, time::Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use dimpl::{Config, DtlsCertificate, Output};
+use dimpl::{Config, DtlsCertificate, Output, ProtocolVersion};
 
 use crate::sdp::Fingerprint;
 
@@ -16,6 +16,12 @@ mod provider;
 mod records;
 
 use records::Openers;
+
+/// Room that [`Dtls::seal`] wants before a packet.
+pub(crate) const GAP: usize = records::HEADER;
+/// What `dimpl` writes in place of a packet; the record's length with it.
+const PLACEHOLDER: [u8; 1] = [0];
+const PLACEHOLDER_RECORD: usize = records::HEADER + PLACEHOLDER.len() + 1 + records::TAG;
 
 /// Datagrams of a handshake, at most.
 const MTU: usize = 1200;
@@ -43,6 +49,8 @@ pub(crate) enum DtlsError {
     Dtls(#[from] dimpl::Error),
     #[error("no certificate can be made")]
     Certificate,
+    #[error("a record can't be sealed")]
+    Seal,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,13 +196,14 @@ impl Dtls {
         self.drain(|_| {})
     }
 
-    /// Its clock; also when it renews keys after so many records.
-    fn keep_time(&mut self, now: Instant) -> Result<(), DtlsError> {
-        if now != self.now {
+    /// Its clock; also when it renews keys after so many records. Whether that was anything new.
+    fn keep_time(&mut self, now: Instant) -> Result<bool, DtlsError> {
+        let new = now != self.now;
+        if new {
             self.now = now;
             self.inner.handle_timeout(now)?;
         }
-        Ok(())
+        Ok(new)
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
@@ -206,18 +215,50 @@ impl Dtls {
         self.outgoing.pop_front()
     }
 
-    /// Appends a record with `packet` in it. To be called when connected.
-    pub(crate) fn seal(&mut self, packet: &[u8], now: Instant, out: &mut Vec<u8>) -> Result<(), DtlsError> {
-        self.keep_time(now)?;
-        self.inner.send_application_data(packet)?;
-        let start = out.len();
+    /// Makes a record of what `out` holds from `start` on: a gap of [`GAP`] bytes, then a packet. To be called when
+    /// connected.
+    pub(crate) fn seal(&mut self, start: usize, now: Instant, out: &mut Vec<u8>) -> Result<(), DtlsError> {
+        // What it has to say by itself leaves first, so that the next record it writes is ours.
+        if self.keep_time(now)? {
+            self.drain(|_| {})?;
+        }
+        if self.inner.protocol_version() != Some(ProtocolVersion::DTLS1_3) {
+            self.inner.send_application_data(&out[start + GAP..])?;
+            out.truncate(start);
+            self.take_record(|record| {
+                out.extend_from_slice(record);
+                record.len()
+            });
+            return Ok(());
+        }
+        let (written, note) = provider::granted(|| self.inner.send_application_data(&PLACEHOLDER));
+        written?;
+        self.take_record(|_| PLACEHOLDER_RECORD);
+        // Without a note it wrote nothing: the packet is lost, as packets are.
+        match note {
+            Some(note) => records::seal(note, start, out).map_err(|_| DtlsError::Seal),
+            None => {
+                out.truncate(start);
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives the datagram that it wrote first to `take`, which says how many bytes of it were meant for it. The rest
+    /// is its own.
+    fn take_record(&mut self, take: impl FnOnce(&[u8]) -> usize) {
+        let mut take = Some(take);
         loop {
             match self.inner.poll_output(&mut self.scratch) {
-                Output::Packet(record) if out.len() == start => out.extend_from_slice(record),
-                Output::Packet(record) => self.outgoing.push_back(record.to_vec()),
+                Output::Packet(datagram) => {
+                    let taken = take.take().map_or(0, |take| take(datagram)).min(datagram.len());
+                    if taken < datagram.len() {
+                        self.outgoing.push_back(datagram[taken..].to_vec());
+                    }
+                }
                 Output::Timeout(at) => {
                     self.wake = Some(at);
-                    return Ok(());
+                    return;
                 }
                 _ => {}
             }
@@ -226,9 +267,11 @@ impl Dtls {
 
     /// Queues a record with `packet` in it among its own datagrams. To be called when connected.
     pub(crate) fn seal_apart(&mut self, packet: &[u8], now: Instant) -> Result<(), DtlsError> {
-        let mut record = Vec::new();
-        self.seal(packet, now, &mut record)?;
-        self.outgoing.push_back(record);
+        let mut record = [&[0; GAP], packet].concat();
+        self.seal(0, now, &mut record)?;
+        if !record.is_empty() {
+            self.outgoing.push_back(record);
+        }
         Ok(())
     }
 
@@ -297,6 +340,9 @@ mod tests {
             for from in 0..2 {
                 while let Some(datagram) = ends[from].poll_transmit() {
                     quiet = false;
+                    // What stands for a packet is not sealed and must not leave.
+                    let zeros = ends[from].is_connected() && datagram.ends_with(&[0; records::TAG]);
+                    assert!(!zeros && datagram.len() != PLACEHOLDER_RECORD, "{datagram:?}");
                     ends[1 - from]
                         .handle_datagram(&datagram, now, |_| panic!("no data is under way"))
                         .unwrap();
@@ -319,6 +365,14 @@ mod tests {
         ends
     }
 
+    fn sealed(end: &mut Dtls, content: &[u8], now: Instant) -> Vec<u8> {
+        let mut out = vec![7; 3];
+        out.extend_from_slice(&[0; GAP]);
+        out.extend_from_slice(content);
+        end.seal(3, now, &mut out).unwrap();
+        out.split_off(3)
+    }
+
     fn opened(end: &mut Dtls, datagram: &[u8], now: Instant) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
         end.handle_datagram(datagram, now, |data| all.push(data.to_vec())).unwrap();
@@ -332,8 +386,7 @@ mod tests {
 
         for number in 0..30_000u32 {
             let (from, content) = (usize::from(number % 3 == 0), number.to_be_bytes().repeat(20));
-            let mut record = Vec::new();
-            ends[from].seal(&content, now, &mut record).unwrap();
+            let record = sealed(&mut ends[from], &content, now);
             assert_eq!(opened(&mut ends[1 - from], &record, now), [content], "record {number}");
             if number % 50 == 0 {
                 now += Duration::from_millis(1);
@@ -351,11 +404,7 @@ mod tests {
         let mut ends = connected(RECORDS_PER_KEY, now);
 
         for batch in 0..200u8 {
-            let seal = |number: u8| {
-                let mut record = Vec::new();
-                ends[0].seal(&[batch, number], now, &mut record).unwrap();
-                record
-            };
+            let seal = |number: u8| sealed(&mut ends[0], &[batch, number], now);
             let records: Vec<_> = (0..250).map(seal).collect();
             for number in (100..250).chain(0..100) {
                 let record = &records[usize::from(number)];
@@ -369,13 +418,11 @@ mod tests {
     fn damaged_records_are_dropped() {
         let now = Instant::now();
         let mut ends = connected(RECORDS_PER_KEY, now);
-        let mut first = Vec::new();
-        ends[0].seal(b"first", now, &mut first).unwrap();
+        let first = sealed(&mut ends[0], b"first", now);
         opened(&mut ends[1], &first, now);
 
         for at in 0..5 + 6 + 16 {
-            let mut record = Vec::new();
-            ends[0].seal(b"hello", now, &mut record).unwrap();
+            let record = sealed(&mut ends[0], b"hello", now);
             let mut damaged = record.clone();
             damaged[at] ^= 0x11;
             assert!(opened(&mut ends[1], &damaged, now).is_empty(), "byte {at}");

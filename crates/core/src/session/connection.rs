@@ -54,12 +54,15 @@ impl Session {
                 self.transfers.handle_path([local, remote].contains(&CandidateType::Relayed));
             }
             RtcEvent::State { lane: _, state } => {
-                if let Phase::Connected { liveness, .. } = &mut self.phase {
-                    match state {
-                        LaneState::Failed => liveness.failed(now),
-                        LaneState::Closed => liveness.closed(now),
-                        LaneState::Connected | LaneState::Disconnected => {}
+                match (&mut self.phase, state) {
+                    (Phase::Connected { liveness, .. }, LaneState::Failed) => liveness.failed(now),
+                    (Phase::Connected { liveness, .. }, LaneState::Closed) => liveness.closed(now),
+                    // The other side has our goodbye, or never will.
+                    (Phase::Closing { closed, .. }, LaneState::Failed | LaneState::Closed) => {
+                        let closed = closed.clone();
+                        self.finish(closed);
                     }
+                    _ => {}
                 }
                 self.pulse(now);
             }

@@ -57,9 +57,24 @@ struct Receiving {
     /// Where files are until they are complete.
     parts: Arc<Dir>,
     parts_name: String,
-    open: HashMap<u32, Arc<File>>,
+    open: HashMap<u32, Arc<Part>>,
+    /// Files of which not everything could be brought to the disk: the system tells so once.
+    broken: BTreeSet<u32>,
     /// Folders created here, parents before children.
     made: BTreeSet<String>,
+}
+
+/// A file that is not complete.
+struct Part {
+    file: File,
+    /// Held while it is flushed: who flushes hears of all failures before, or waits for who does.
+    flush: Mutex<()>,
+}
+
+impl Part {
+    fn flushing(&self) -> MutexGuard<'_, ()> {
+        self.flush.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Receiving {
@@ -69,7 +84,7 @@ impl Receiving {
     }
 
     /// The temporary file of an entry, created when it is first asked for.
-    fn part(&mut self, file: FileIndex) -> io::Result<Arc<File>> {
+    fn part(&mut self, file: FileIndex) -> io::Result<Arc<Part>> {
         if let Some(part) = self.open.get(&file.0) {
             return Ok(part.clone());
         }
@@ -79,9 +94,8 @@ impl Receiving {
             self.open.remove(&other);
         }
         // Exclusive already: nobody else has a name in this folder.
-        let part =
-            self.parts.open_with(file.0.to_string(), OpenOptions::new().write(true).create(true))?.into_std();
-        let part = Arc::new(part);
+        let opened = self.parts.open_with(file.0.to_string(), OpenOptions::new().write(true).create(true))?;
+        let part = Arc::new(Part { file: opened.into_std(), flush: Mutex::new(()) });
         self.open.insert(file.0, part.clone());
         Ok(part)
     }
@@ -139,12 +153,14 @@ impl Folder {
 
         // Without the lock: this waits for the disk.
         let prepare = || {
+            let _flushing = part.flushing();
+            let part = &part.file;
             let found = part.metadata()?.len();
             if found != len {
                 return Err(io::Error::other(format!("{found} bytes were written, not {len}")));
             }
             if executable {
-                make_executable(&part)?;
+                make_executable(part)?;
             }
             if let Some(modified) = modified.and_then(system_time) {
                 part.set_times(FileTimes::new().set_modified(modified))?;
@@ -155,6 +171,9 @@ impl Folder {
 
         let mut state = self.state();
         let receiving = Self::receiving(&mut state)?;
+        if receiving.broken.contains(&file.0) {
+            return Err(failed(&path)(io::Error::other("the disk did not take all of it")));
+        }
         let (folder, leaf) = path.as_str().rsplit_once('/').unwrap_or(("", path.as_str()));
         receiving.make_folder(&self.dir, folder).map_err(failed(&path))?;
         let from = receiving.parts.clone();
@@ -214,6 +233,7 @@ impl Sink for Folder {
             parts,
             parts_name,
             open: HashMap::new(),
+            broken: BTreeSet::new(),
             made: BTreeSet::new(),
         });
         Ok(())
@@ -227,11 +247,25 @@ impl Sink for Folder {
         drop(state);
         // One thread writes, so nobody moves the position in between.
         let write = || {
-            let mut part = &*part;
+            let mut part = &part.file;
             part.seek(SeekFrom::Start(offset))?;
             part.write_all(bytes)
         };
         write().map_err(failed(&path))
+    }
+
+    fn write_back(&self, file: FileIndex) {
+        let Ok(Some(part)) = Self::receiving(&mut self.state()).map(|it| it.open.get(&file.0).cloned())
+        else {
+            return; // complete, or abandoned
+        };
+        let _flushing = part.flushing();
+        if let Err(error) = part.file.sync_data() {
+            tracing::debug!(error = ?error.kind(), "written bytes did not reach the disk");
+            if let Ok(receiving) = Self::receiving(&mut self.state()) {
+                receiving.broken.insert(file.0);
+            }
+        }
     }
 
     fn commit(&self, file: FileIndex, len: u64) -> Result<(), DiskError> {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! driver ──Job──> disk thread: read · hash · write · finish · abandon, in order
-//!    ^      └───> commit threads: flush and rename, beside it
+//!    ^      └───> commit threads: flush, early and at the end, and rename, beside it
 //!    └──Done──────────┘
 //! ```
 //!
@@ -11,6 +11,7 @@
 //! threads wait at the same time, so that thousands of small files do not add up their flushes.
 mod folder;
 mod source;
+mod spare;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ mod tests;
 pub use folder::Folder;
 pub(crate) use source::{BlockBytes, Reader};
 pub use source::{Skipped, Source, SourceError};
+pub(crate) use spare::Spare;
 pub use stream::Stream;
 
 use beeline_core::{
@@ -38,6 +40,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Flushes that wait for the disk at the same time.
 const COMMIT_THREADS: usize = 4;
+/// After so many bytes the disk begins to write them, while more arrive: a system left to itself may keep gigabytes for
+/// the flush at the end, which everybody waits for.
+const WRITE_BACK: u64 = 32 << 20;
 
 /// Why a sink cannot take what is offered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +85,10 @@ pub trait Sink: Send + Sync + fmt::Debug {
     /// Writes bytes of an entry, which were verified.
     fn write(&self, file: FileIndex, offset: u64, bytes: &[u8]) -> Result<(), DiskError>;
 
+    /// Brings what was written of an entry to the disk, as far as that has a meaning here. Called beside everything
+    /// else; what goes wrong is told by `commit`.
+    fn write_back(&self, _file: FileIndex) {}
+
     /// Gives an entry of `len` bytes its final name. All of it was written before.
     fn commit(&self, file: FileIndex, len: u64) -> Result<(), DiskError>;
 
@@ -96,9 +105,11 @@ pub(crate) enum Job {
     Source(TransferId, Box<Reader>),
     /// From now on blocks of this transfer are written here.
     Sink(TransferId, Arc<dyn Sink>),
+    /// Into this memory, whatever is in it.
     Read {
         block: BlockRef,
         len: u32,
+        into: Vec<u8>,
     },
     Hash {
         block: BlockRef,
@@ -121,11 +132,30 @@ pub(crate) enum Job {
 
 /// Work that was done.
 pub(crate) enum Done {
-    Read { block: BlockRef, result: Result<(Vec<u8>, BlockRead), DiskError> },
-    Hashed { block: BlockRef, bytes: Vec<u8>, digest: BlockDigest },
-    Written { block: BlockRef, result: Result<(), DiskError> },
-    Committed { transfer: TransferId, file: FileIndex, result: Result<(), DiskError> },
-    Finished { transfer: TransferId, result: Result<(), DiskError> },
+    Read {
+        block: BlockRef,
+        result: Result<(Vec<u8>, BlockRead), DiskError>,
+    },
+    Hashed {
+        block: BlockRef,
+        bytes: Vec<u8>,
+        digest: BlockDigest,
+    },
+    /// With the memory, for another block.
+    Written {
+        block: BlockRef,
+        bytes: Vec<u8>,
+        result: Result<(), DiskError>,
+    },
+    Committed {
+        transfer: TransferId,
+        file: FileIndex,
+        result: Result<(), DiskError>,
+    },
+    Finished {
+        transfer: TransferId,
+        result: Result<(), DiskError>,
+    },
 }
 
 /// The disk's threads. Dropping it lets them end after what they have begun; sinks that are not finished
@@ -178,15 +208,16 @@ struct Ordered {
     outbox: UnboundedSender<Done>,
     sources: HashMap<TransferId, Box<Reader>>,
     sinks: HashMap<TransferId, Arc<dyn Sink>>,
-    commits: Option<Sender<Commit>>,
+    /// What waits for the disk.
+    slow: Option<Sender<Slow>>,
     committers: Vec<thread::JoinHandle<()>>,
+    /// Bytes written since the last [`Slow::WriteBack`].
+    unflushed: u64,
 }
 
-struct Commit {
-    sink: Arc<dyn Sink>,
-    transfer: TransferId,
-    file: FileIndex,
-    len: u64,
+enum Slow {
+    WriteBack { sink: Arc<dyn Sink>, file: FileIndex },
+    Commit { sink: Arc<dyn Sink>, transfer: TransferId, file: FileIndex, len: u64 },
 }
 
 impl Ordered {
@@ -195,8 +226,9 @@ impl Ordered {
             outbox,
             sources: HashMap::new(),
             sinks: HashMap::new(),
-            commits: None,
+            slow: None,
             committers: Vec::new(),
+            unflushed: 0,
         }
     }
 
@@ -207,7 +239,7 @@ impl Ordered {
                 let _ = self.outbox.send(done);
             }
         }
-        self.commits = None;
+        self.slow = None;
         for committer in self.committers {
             let _ = committer.join();
         }
@@ -226,10 +258,10 @@ impl Ordered {
                 self.sinks.insert(transfer, sink);
                 None
             }
-            Job::Read { block, len } => {
+            Job::Read { block, len, into } => {
                 // An abandoned transfer's reads need no answer.
                 let reader = self.sources.get_mut(&block.transfer)?;
-                let result = reader.read(block, len).map(|BlockBytes { bytes, whole, last }| {
+                let result = reader.read(block, len, into).map(|BlockBytes { bytes, whole, last }| {
                     let digest = BlockDigest::of(&bytes, block.index, whole);
                     let len = u32::try_from(bytes.len()).expect("a block is 1 MiB at most");
                     (bytes, BlockRead { len, digest, last })
@@ -241,12 +273,18 @@ impl Ordered {
                 Some(Done::Hashed { block, bytes, digest })
             }
             Job::Write { block, bytes } => {
-                let sink = self.sinks.get(&block.transfer)?;
-                Some(Done::Written { block, result: sink.write(block.file, block.offset(), &bytes) })
+                let sink = self.sinks.get(&block.transfer)?.clone();
+                let result = sink.write(block.file, block.offset(), &bytes);
+                self.unflushed += bytes.len() as u64;
+                if self.unflushed >= WRITE_BACK {
+                    self.unflushed = 0;
+                    self.push_slow(Slow::WriteBack { sink, file: block.file });
+                }
+                Some(Done::Written { block, bytes, result })
             }
             Job::Commit { transfer, file, len } => {
                 let sink = self.sinks.get(&transfer)?.clone();
-                self.commit(Commit { sink, transfer, file, len });
+                self.push_slow(Slow::Commit { sink, transfer, file, len });
                 None
             }
             Job::Finish(transfer) => {
@@ -267,9 +305,9 @@ impl Ordered {
         }
     }
 
-    fn commit(&mut self, commit: Commit) {
-        let commits = self.commits.get_or_insert_with(|| {
-            let (commits, inbox) = mpsc::channel::<Commit>();
+    fn push_slow(&mut self, work: Slow) {
+        let slow = self.slow.get_or_insert_with(|| {
+            let (slow, inbox) = mpsc::channel::<Slow>();
             let inbox = Arc::new(Mutex::new(inbox));
             for number in 0..COMMIT_THREADS {
                 let (inbox, outbox) = (inbox.clone(), self.outbox.clone());
@@ -279,18 +317,23 @@ impl Ordered {
                     .expect("the system can start a thread");
                 self.committers.push(committer);
             }
-            commits
+            slow
         });
         // The threads end only after this sender is dropped.
-        let _ = commits.send(commit);
+        let _ = slow.send(work);
     }
 }
 
-fn committing(inbox: &Mutex<Receiver<Commit>>, outbox: &UnboundedSender<Done>) {
+fn committing(inbox: &Mutex<Receiver<Slow>>, outbox: &UnboundedSender<Done>) {
     loop {
-        let commit = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Commit { sink, transfer, file, len }) = commit else { return };
-        let result = sink.commit(file, len);
-        let _ = outbox.send(Done::Committed { transfer, file, result });
+        let work = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        match work {
+            Ok(Slow::WriteBack { sink, file }) => sink.write_back(file),
+            Ok(Slow::Commit { sink, transfer, file, len }) => {
+                let result = sink.commit(file, len);
+                let _ = outbox.send(Done::Committed { transfer, file, result });
+            }
+            Err(_) => return,
+        }
     }
 }

@@ -277,22 +277,24 @@ enum ReaderKind {
 }
 
 impl Reader {
-    /// Reads a block of at most `len` bytes.
-    pub(crate) fn read(&mut self, block: BlockRef, len: u32) -> Result<BlockBytes, DiskError> {
+    /// Reads a block of at most `len` bytes, into memory whose content does not matter.
+    pub(crate) fn read(&mut self, block: BlockRef, len: u32, into: Vec<u8>) -> Result<BlockBytes, DiskError> {
         let name = self.names.get(block.file.0 as usize).cloned();
         let name = name.ok_or_else(|| DiskError::Other(format!("there is no file {}", block.file.0)))?;
         match &mut self.kind {
             ReaderKind::Files { offered, open } => {
                 let offered = &offered[block.file.0 as usize];
-                read_file(offered, open, block, len).map_err(|failed| match failed {
+                read_file(offered, open, block, len, into).map_err(|failed| match failed {
                     Failed::Changed => DiskError::Changed { path: name.clone() },
                     Failed::Io(error) => {
                         DiskError::Other(format!("{} cannot be read: {error}", quote(name.as_str())))
                     }
                 })
             }
-            ReaderKind::Stream { stream, carry, ended } => read_stream(stream, carry, ended, block, len)
-                .map_err(|error| DiskError::Other(format!("standard input cannot be read: {error}"))),
+            ReaderKind::Stream { stream, carry, ended } => {
+                read_stream(stream, carry, ended, block, len, into)
+                    .map_err(|error| DiskError::Other(format!("standard input cannot be read: {error}")))
+            }
         }
     }
 }
@@ -316,6 +318,7 @@ fn read_file(
     open: &mut Option<(u32, File)>,
     block: BlockRef,
     len: u32,
+    into: Vec<u8>,
 ) -> Result<BlockBytes, Failed> {
     let same = |metadata: Metadata| {
         metadata.is_file() && metadata.len() == offered.size && metadata.modified().ok() == offered.modified
@@ -330,7 +333,7 @@ fn read_file(
             &mut open.insert((block.file.0, file)).1
         }
     };
-    let bytes = read_at(file, len, block.offset())?;
+    let bytes = read_at(file, len, block.offset(), into)?;
     let ends = block.offset() + u64::from(len) >= offered.size;
     // Asked after every block, so that nobody waits for the end of a large file to hear of it.
     if bytes.len() < len as usize || !same(file.metadata()?) {
@@ -347,10 +350,11 @@ fn read_file(
 }
 
 /// `len` bytes from `offset`, or as many as there are; into memory that nobody filled with zeros before.
-fn read_at(file: &mut File, len: u32, offset: u64) -> io::Result<Vec<u8>> {
+fn read_at(file: &mut File, len: u32, offset: u64, mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     use std::io::{Seek, SeekFrom};
     file.seek(SeekFrom::Start(offset))?;
-    let mut bytes = Vec::with_capacity(len as usize);
+    bytes.clear();
+    bytes.reserve_exact(len as usize);
     file.take(len.into()).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
@@ -374,8 +378,9 @@ fn read_stream(
     ended: &mut bool,
     block: BlockRef,
     len: u32,
+    mut bytes: Vec<u8>,
 ) -> io::Result<BlockBytes> {
-    let mut bytes = vec![0; len as usize];
+    bytes.resize(len as usize, 0);
     let mut filled = 0;
     if let (Some(byte), Some(first)) = (*carry, bytes.first_mut()) {
         *first = byte;

@@ -261,10 +261,10 @@ fn a_source_that_changes_is_noticed() {
             if before_first {
                 change();
             } else {
-                reader.read(block(0, 0), BLOCK_LEN as u32).unwrap();
+                reader.read(block(0, 0), BLOCK_LEN as u32, Vec::new()).unwrap();
                 change();
             }
-            let result = reader.read(block(0, 1), 10).map(|read| read.bytes.len());
+            let result = reader.read(block(0, 1), 10, Vec::new()).map(|read| read.bytes.len());
 
             assert!(matches!(result, Err(DiskError::Changed { .. })), "{how}, {before_first}: {result:?}");
         }
@@ -280,7 +280,7 @@ fn a_stream_ends_where_it_ends() {
 
         let mut lens = Vec::new();
         loop {
-            let read = reader.read(block(0, lens.len() as u32), BLOCK_LEN as u32).unwrap();
+            let read = reader.read(block(0, lens.len() as u32), BLOCK_LEN as u32, vec![9; 5]).unwrap();
             assert_eq!(read.whole, lens.is_empty() && len <= block_len, "{len}");
             lens.push(read.bytes.len());
             if read.last {

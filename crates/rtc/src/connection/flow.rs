@@ -4,7 +4,11 @@ use std::{net::SocketAddr, time::Instant};
 use beeline_sctp as sctp;
 
 use super::{CloseReason, Connection, Event};
-use crate::{ChannelConfig, dtls::DtlsError, transmit::Transmit};
+use crate::{
+    ChannelConfig,
+    dtls::{DtlsError, GAP},
+    transmit::Transmit,
+};
 
 impl Connection {
     /// Takes a datagram; true: it came from the other side, so the path lives.
@@ -119,16 +123,21 @@ impl Connection {
         }
         let time = self.time(now);
         while self.held.is_empty() && (transmit.segments == 0 || transmit.has_room()) {
-            self.packet.clear();
-            if !self.sctp.poll_transmit(time, &mut self.packet) {
+            // The packet is written where it leaves, and sealed there.
+            let start = transmit.bytes.len();
+            transmit.bytes.resize(start + GAP, 0);
+            if !self.sctp.poll_transmit(time, &mut transmit.bytes) {
+                transmit.bytes.truncate(start);
                 break;
             }
-            let start = transmit.bytes.len();
-            if let Err(error) = self.dtls.seal(&self.packet, now, &mut transmit.bytes) {
+            if let Err(error) = self.dtls.seal(start, now, &mut transmit.bytes) {
+                transmit.bytes.truncate(start);
                 self.after_dtls(Err(error), now);
                 break;
             }
-            transmit.appended(start, &mut self.held);
+            if transmit.bytes.len() > start {
+                transmit.appended(start, &mut self.held);
+            }
         }
         transmit.route = (transmit.segments > 0).then_some(route);
         transmit.route.is_some()

@@ -4,6 +4,8 @@
 //!   more than encrypting the record.
 //! - Whatever `dimpl` decrypts leaves a note ([`take_note`]): the key, the nonce and the mask key. With it
 //!   [`Openers`](super::records::Openers) reads the records that follow, without `dimpl`'s copies.
+//! - A record that `dimpl` writes while it is asked to ([`granted`]) is not encrypted and leaves the same note instead:
+//!   its number is another record's, which [`seal`](super::records::seal) writes without `dimpl`'s copies.
 use std::{
     cell::RefCell,
     fmt,
@@ -23,12 +25,26 @@ use dimpl::{
     },
 };
 
+use super::records::TAG;
+
 /// A machine in one process has a few connections, each with two directions.
 const MASKS: usize = 16;
 
 thread_local! {
     static MASK_KEYS: RefCell<Vec<Arc<MaskKey>>> = const { RefCell::new(Vec::new()) };
     static NOTE: RefCell<Option<Note>> = const { RefCell::new(None) };
+    static GRANT: RefCell<Grant> = const { RefCell::new(Grant::None) };
+}
+
+/// ```text
+/// None ──granted──> Asked ──a record is to be encrypted──> Numbered ──its number is to be masked──> Given
+///   └──────────────────────────────────── granted returns <──────────────────────────────────────────┘
+/// ```
+enum Grant {
+    None,
+    Asked,
+    Numbered { key: Arc<LessSafeKey>, flags: u8, number: u16, nonce: [u8; 12] },
+    Given(Note),
 }
 
 /// The key that hides record numbers.
@@ -75,7 +91,7 @@ impl MaskKey {
     }
 }
 
-/// What one decryption by `dimpl` showed.
+/// What one decryption by `dimpl` showed, or what it would have encrypted with.
 pub(super) struct Note {
     pub(super) key: Arc<LessSafeKey>,
     pub(super) mask: Arc<MaskKey>,
@@ -90,16 +106,27 @@ pub(super) fn take_note() -> Option<Note> {
     NOTE.with_borrow_mut(Option::take)
 }
 
-/// aws-lc-rs, with the additions.
+/// Runs `write`, in which `dimpl` writes one record of data; gives what it did not encrypt that record with. The nonce
+/// is the caller's, to be used once. None: `dimpl` wrote nothing.
+pub(super) fn granted<T>(write: impl FnOnce() -> T) -> (T, Option<Note>) {
+    GRANT.set(Grant::Asked);
+    let result = write();
+    match GRANT.replace(Grant::None) {
+        Grant::Given(note) => (result, Some(note)),
+        _ => (result, None),
+    }
+}
+
+/// aws-lc-rs, with the additions, and of DTLS 1.3's suites those that have them.
 pub(super) fn provider() -> CryptoProvider {
     static SUITES: LazyLock<Vec<&'static dyn SupportedDtls13CipherSuite>> = LazyLock::new(|| {
         let suites = backend::default_provider().dtls13_cipher_suites.iter();
-        let noted = suites.map(|suite| -> &'static dyn SupportedDtls13CipherSuite {
+        let noted = suites.filter_map(|suite| -> Option<&'static dyn SupportedDtls13CipherSuite> {
             match suite.suite() {
-                Dtls13CipherSuite::AES_128_GCM_SHA256 => &AES_128,
-                Dtls13CipherSuite::AES_256_GCM_SHA384 => &AES_256,
-                Dtls13CipherSuite::CHACHA20_POLY1305_SHA256 => &CHACHA20,
-                _ => *suite,
+                Dtls13CipherSuite::AES_128_GCM_SHA256 => Some(&AES_128),
+                Dtls13CipherSuite::AES_256_GCM_SHA384 => Some(&AES_256),
+                Dtls13CipherSuite::CHACHA20_POLY1305_SHA256 => Some(&CHACHA20),
+                _ => None,
             }
         });
         noted.collect()
@@ -174,6 +201,19 @@ impl SupportedDtls13CipherSuite for Suite {
 
     fn encrypt_sn(&self, sn_key: &[u8], sample: &[u8; 16]) -> [u8; 16] {
         let key = self.mask_key(sn_key);
+        let given = GRANT.with_borrow_mut(|grant| match std::mem::replace(grant, Grant::None) {
+            Grant::Numbered { key: cipher, flags, number, nonce } => {
+                *grant = Grant::Given(Note { key: cipher, mask: key.clone(), flags, number, nonce });
+                true
+            }
+            other => {
+                *grant = other;
+                false
+            }
+        });
+        if given {
+            return [0; 16];
+        }
         let mask = key.mask(sample);
         LAST_MASK.with_borrow_mut(|last| *last = Some(key));
         mask
@@ -185,7 +225,7 @@ thread_local! {
     static LAST_MASK: RefCell<Option<Arc<MaskKey>>> = const { RefCell::new(None) };
 }
 
-/// A cipher that notes what it decrypts.
+/// A cipher that notes what it decrypts, and what it is asked not to encrypt.
 struct Noting {
     key: Arc<LessSafeKey>,
 }
@@ -195,6 +235,18 @@ impl RefUnwindSafe for Noting {}
 
 impl Cipher for Noting {
     fn encrypt(&mut self, plaintext: &mut Buf, aad: Aad, nonce: Nonce) -> Result<(), CryptoError> {
+        let granted = GRANT.with_borrow_mut(|grant| match (&*grant, &aad[..]) {
+            (Grant::Asked, &[flags, high, low, ..]) => {
+                let number = u16::from_be_bytes([high, low]);
+                *grant = Grant::Numbered { key: self.key.clone(), flags, number, nonce: nonce.0 };
+                true
+            }
+            _ => false,
+        });
+        if granted {
+            plaintext.extend_from_slice(&[0; TAG]);
+            return Ok(());
+        }
         self.key
             .seal_in_place_append_tag(
                 aead::Nonce::assume_unique_for_key(nonce.0),

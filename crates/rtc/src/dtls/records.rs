@@ -1,4 +1,4 @@
-//! Reads DTLS 1.3 records that carry data, in one pass (RFC 9147 §4).
+//! Reads and writes DTLS 1.3 records that carry data, each in one pass (RFC 9147 §4).
 //!
 //! ```text
 //!  0 1 2 3 4 5 6 7
@@ -10,21 +10,43 @@
 //! ```
 //! `dimpl` copies each record twice, allocates three times for it, and remembers only 64 numbers, while batches of 50
 //! may overtake each other. So it opens the first record of each epoch, everything that is no data, and one record in
-//! some thousands, to keep its clock of numbers; the rest is read here, with what its cipher noted ([`Note`]). Nothing
-//! is ever *encrypted* here, so no nonce can be used twice.
+//! some thousands, to keep its clock of numbers; the rest is read here, with what its cipher noted ([`Note`]).
+//!
+//! It copies what it writes four times. So it writes a record with next to nothing in it, whose number, nonce and key
+//! are noted and not used; with these the record is written here, in place. Numbers, epochs and limits stay `dimpl`'s,
+//! each of its nonces encrypts one record, and so none can be used twice.
 use std::sync::Arc;
 
-use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
+use aws_lc_rs::{
+    aead::{Aad, LessSafeKey, Nonce},
+    error::Unspecified,
+};
 
 use super::provider::{MaskKey, Note};
 
-const HEADER: usize = 5;
-const TAG: usize = 16;
+/// Bytes before a record's content.
+pub(super) const HEADER: usize = 5;
+pub(super) const TAG: usize = 16;
 /// `dimpl` must see a record before 2^15 others passed it by: it completes 16 bits of a number by the last it saw.
 const SHOW_EVERY: u64 = 1 << 12;
 /// Epochs of which records may still be on the way.
 const EPOCHS: usize = 2;
 const DATA: u8 = 23;
+
+/// Makes a record of what `out` holds from `start` on: [`HEADER`] bytes of room, then content. The note is spent.
+pub(super) fn seal(note: Note, start: usize, out: &mut Vec<u8>) -> Result<(), Unspecified> {
+    out.push(DATA);
+    let len = u16::try_from(out.len() - start - HEADER + TAG).map_err(|_| Unspecified)?;
+    let ([high, low], [len_high, len_low]) = (note.number.to_be_bytes(), len.to_be_bytes());
+    let aad = Aad::from([note.flags, high, low, len_high, len_low]);
+    let nonce = Nonce::assume_unique_for_key(note.nonce);
+    let tag = note.key.seal_in_place_separate_tag(nonce, aad, &mut out[start + HEADER..])?;
+    out.extend_from_slice(tag.as_ref());
+    let (header, sealed) = out[start..].split_at_mut(HEADER);
+    let mask = note.mask.mask(sealed.first_chunk().ok_or(Unspecified)?);
+    header.copy_from_slice(&[note.flags, high ^ mask[0], low ^ mask[1], len_high, len_low]);
+    Ok(())
+}
 
 /// The keys of the other side's latest epochs.
 #[derive(Default)]
