@@ -1,16 +1,16 @@
 //! Real files in a temporary folder, without any session.
-use super::{Folder, Refusal, Sink, Source, SourceError};
+use super::{Disk, Folder, Job, Refusal, Sink, Source, SourceError, WRITE_BACK};
 use beeline_core::{
     digest::BLOCK_LEN,
     manifest::{Entry, EntryKind, Manifest},
-    output::{BlockRef, DiskError, FileIndex, TransferId},
+    output::{BlockRef, DiskError, FileIndex, Order, TransferId},
     path::RelPath,
 };
 use std::{
     fs,
     io::Cursor,
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex, mpsc},
     time::{Duration, SystemTime},
 };
 
@@ -65,6 +65,63 @@ fn a_file_has_its_name_only_when_it_is_complete() {
     sink.finish().unwrap();
 
     assert_eq!(names(dir.path()), ["a", "a/b"]);
+}
+
+#[test]
+fn a_long_file_goes_to_the_disk_while_it_arrives() {
+    #[derive(Debug)]
+    struct Told(Mutex<mpsc::Sender<FileIndex>>);
+    impl Sink for Told {
+        fn order(&self) -> Order {
+            Order::Any
+        }
+        fn check(&self, _: &Manifest) -> Result<(), Refusal> {
+            Ok(())
+        }
+        fn begin(&self, _: Arc<Manifest>) -> Result<(), Refusal> {
+            Ok(())
+        }
+        fn write(&self, _: FileIndex, _: u64, _: &[u8]) -> Result<(), DiskError> {
+            Ok(())
+        }
+        fn write_back(&self, file: FileIndex) {
+            let _ = self.0.lock().unwrap().send(file);
+        }
+        fn commit(&self, _: FileIndex, _: u64) -> Result<(), DiskError> {
+            Ok(())
+        }
+        fn finish(&self) -> Result<(), DiskError> {
+            Ok(())
+        }
+        fn abandon(&self) {}
+    }
+    let (told, early) = mpsc::channel();
+    let disk = Disk::new();
+    disk.push(Job::Sink(TransferId(0), Arc::new(Told(Mutex::new(told)))));
+
+    for index in 0..(WRITE_BACK / BLOCK_LEN) as u32 {
+        disk.push(Job::Write { block: block(3, index), bytes: vec![0; BLOCK_LEN as usize] });
+    }
+
+    assert_eq!(early.recv_timeout(Duration::from_secs(60)), Ok(FileIndex(3)));
+    disk.close(true);
+    assert!(early.recv().is_err(), "once for so many bytes");
+}
+
+#[test]
+fn what_was_flushed_early_is_flushed_again_and_complete() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = Folder::open(dir.path()).unwrap();
+    sink.begin(manifest(vec![file("a", 6)])).unwrap();
+
+    sink.write_back(FileIndex(0));
+    sink.write(FileIndex(0), 3, b"def").unwrap();
+    sink.write_back(FileIndex(0));
+    sink.write(FileIndex(0), 0, b"abc").unwrap();
+    sink.commit(FileIndex(0), 6).unwrap();
+    sink.write_back(FileIndex(0));
+
+    assert_eq!(fs::read(dir.path().join("a")).unwrap(), b"abcdef");
 }
 
 #[test]
