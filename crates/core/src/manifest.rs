@@ -174,7 +174,13 @@ fn nfc(name: &str) -> String {
 /// The same from the browser, which has the tables.
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 fn nfc(name: &str) -> String {
-    js_sys::JsString::from(name).normalize("NFC").into()
+    use wasm_bindgen::prelude::wasm_bindgen;
+    #[wasm_bindgen]
+    extern "C" {
+        #[wasm_bindgen(js_namespace = ["String", "prototype", "normalize"])]
+        fn call(name: &str, form: &str) -> String;
+    }
+    call(name, "NFC")
 }
 
 #[cfg(test)]
