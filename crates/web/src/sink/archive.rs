@@ -94,6 +94,6 @@ fn dos_time(modified: i64) -> Option<(u16, u16)> {
     let date = js_sys::Date::new(&(modified as f64 * 1000.0).into());
     let year = date.get_full_year().checked_sub(1980).filter(|year| *year < 128)?;
     let day = year << 9 | (date.get_month() + 1) << 5 | date.get_date();
-    let time = date.get_hours() << 11 | date.get_minutes() << 5 | date.get_seconds() / 2;
+    let time = date.get_hours() << 11 | date.get_minutes() << 5 | (date.get_seconds() / 2);
     Some((day as u16, time as u16))
 }
