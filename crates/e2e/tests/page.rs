@@ -20,7 +20,7 @@ e2e::tests! {
 }
 
 /// Bytes of all that one opening of the page transfers, compressed with brotli.
-const LIGHT: u64 = 340_000;
+const LIGHT: u64 = 355_000;
 
 async fn no_violation(kind: Kind) -> Result<()> {
     let server = Server::start()?;
@@ -195,11 +195,12 @@ async fn light() -> Result<()> {
     let browser = Browser::start(Chromium).await?;
     browser.open(&server.url).await?;
 
-    // What workers fetch is not among the page's own entries, so those files are fetched once more.
+    // What workers fetch is not among the page's own entries, so those files are fetched once more. Not the texts: the
+    // page has fetched its language, and from the worker's cache they would come unpacked.
     let measured = browser
         .eval(
             "(async () => {
-                const others = ['worker.js', 'sw.js', 'offline.html', 'en.json', 'ko.json', 'manifest.webmanifest'];
+                const others = ['worker.js', 'sw.js', 'offline.html', 'manifest.webmanifest'];
                 await Promise.all(others.map(async (name) => (await fetch(name)).arrayBuffer()));
                 const sizes = {};
                 for (const type of ['navigation', 'resource']) {
