@@ -29,8 +29,7 @@ impl Session {
             return self.handle_lane(event, now);
         }
         match event {
-            RtcEvent::Description { lane, description } => {
-                let _ = lane; // there is one so far
+            RtcEvent::Description { lane: _, description } => {
                 let result = self.link().map_or(Ok(()), |link| link.describe(description, now));
                 self.settle(result, now);
             }
