@@ -101,7 +101,7 @@ async fn stands_still(browser: &Browser) -> Result<bool> {
             return Ok(true);
         }
         before = now;
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_millis(1600)).await;
     }
     Ok(false)
 }

@@ -135,7 +135,7 @@ pub(crate) enum ToPage {
     Declined { transfer: u32, message: String },
     /// It stands still, or goes on, by this side's wish or the other's.
     Paused { transfer: u32, paused: bool, here: bool },
-    /// Twice a second while something moves.
+    /// Once or twice a second while something moves.
     Progress(Progress),
     /// A file is complete.
     FileDone { transfer: u32, path: String, digest: String },

@@ -10,29 +10,32 @@ use leptos::prelude::*;
 /// Steps of the icon's ring; each is an icon for the browser to draw.
 const STEPS: u32 = 20;
 
-/// Keeps title and icon up to date.
-pub(super) fn show_progress(app: App) {
-    let percent = Memo::new(move |_| (fraction(app) * 100.0).floor() as u32);
+/// Keeps title and icon up to date: how far it is only while nobody sees the page, because each change costs the
+/// browser as much as a picture. Returns what has to be called when the page is hidden or seen again.
+pub(super) fn show_progress(app: App) -> impl Fn() + Clone + 'static {
+    let hidden = RwSignal::new(document().hidden());
+    let moves_unseen = move || hidden.get() && app.stage.get() == Stage::Moving;
+
+    let percent = Memo::new(move |_| moves_unseen().then(|| (fraction(app) * 100.0).floor() as u32));
     Effect::new(move |_| {
-        let title = match app.stage.get() {
-            Stage::Moving => format!("{} % · {}", percent.get(), t!("title")),
-            Stage::Incoming => format!("● {}", t!("title")),
-            Stage::Done => format!("✓ {}", t!("title")),
-            Stage::Failed => format!("! {}", t!("title")),
+        let title = match (app.stage.get(), percent.get()) {
+            (Stage::Moving, Some(percent)) => format!("{percent} % · {}", t!("title")),
+            (Stage::Incoming, _) => format!("● {}", t!("title")),
+            (Stage::Done, _) => format!("✓ {}", t!("title")),
+            (Stage::Failed, _) => format!("! {}", t!("title")),
             _ => t!("title"),
         };
         document().set_title(&title);
     });
 
-    let step = Memo::new(move |_| {
-        (app.stage.get() == Stage::Moving).then(|| (fraction(app) * f64::from(STEPS)).floor() as u32)
-    });
+    let step = Memo::new(move |_| moves_unseen().then(|| (fraction(app) * f64::from(STEPS)).floor() as u32));
     Effect::new(move |_| {
         let icon = step.get().map_or_else(|| "icon.svg".to_owned(), ring);
         if let Ok(Some(link)) = document().query_selector("link[rel=icon]") {
             let _ = link.set_attribute("href", &icon);
         }
     });
+    move || hidden.set(document().hidden())
 }
 
 /// A ring that is so many twentieths full, as a data URL.

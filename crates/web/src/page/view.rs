@@ -111,14 +111,17 @@ pub(super) fn fraction(app: App) -> f64 {
 
 /// What concerns the whole window: title, focus, drops, leaving.
 fn listen(app: App) {
-    tab::show_progress(app);
+    let show_in_tab = tab::show_progress(app);
     let stay_awake = awake::keep(app);
     let seen = stay_awake.clone();
     Effect::new(move |_| {
         app.stage.get();
         stay_awake();
     });
-    on(&document(), "visibilitychange", move |_: Event| seen());
+    on(&document(), "visibilitychange", move |_: Event| {
+        seen();
+        show_in_tab();
+    });
 
     // Whoever uses a keyboard or a screen reader goes on where the new state begins.
     Effect::new(move |before: Option<Stage>| {

@@ -8,9 +8,10 @@ use crate::messages::ToPage;
 use beeline_core::output::{Event, TransferId};
 use wasm_bindgen::{JsCast, JsValue};
 
-/// How often progress is shown. Where no graphics card draws it, a picture costs each page 20 ms of a processor, which
-/// the channel could use.
+/// How often progress is shown at first; from [`SELDOM_TICKS`] on half as often. Where no graphics card draws it, a
+/// picture costs each page 20 ms of a processor, which the channel could use.
 const PROGRESS_MS: i32 = 500;
+const SELDOM_TICKS: u32 = 10;
 /// Browsers stop a service worker that hears nothing for 30 s; a slow download may.
 const KEEP_ALIVE_TICKS: u32 = 20;
 
@@ -63,6 +64,7 @@ impl Driver {
     pub(super) fn moves(&self, machine: &mut Machine, transfer: TransferId) {
         machine.moving.insert(transfer);
         if machine.ticker.is_none() {
+            machine.ticks = 0;
             let tick = machine.on_tick.as_ref().unchecked_ref();
             machine.ticker =
                 scope().set_interval_with_callback_and_timeout_and_arguments_0(tick, PROGRESS_MS).ok();
@@ -74,6 +76,9 @@ impl Driver {
         machine.ticks += 1;
         if machine.ticks % KEEP_ALIVE_TICKS == 1 && !machine.sinks.is_empty() {
             post(&ToPage::KeepAlive, &JsValue::UNDEFINED);
+        }
+        if machine.ticks > SELDOM_TICKS && machine.ticks % 2 == 1 {
+            return;
         }
         for transfer in &machine.moving {
             let progress = machine.session.as_ref().and_then(|session| session.progress(*transfer, now()));
