@@ -73,6 +73,7 @@ async fn pause_and_stop() -> Result<()> {
     b.join(&code).await?;
     b.accept().await?;
     tokio::try_join!(a.midway(), b.midway())?;
+    shown_in_its_tab(&a).await?;
     b.click("#pause").await?;
     let told = "[...document.querySelectorAll('.notice')].some(p => !p.hidden && p.textContent.includes('paused it'))";
     a.until("the other side's pause is told", told).await?;
@@ -90,6 +91,22 @@ async fn pause_and_stop() -> Result<()> {
         assert_eq!(browser.text("h1").await?, browser.text("#error").await?, "the heading is the sentence");
     }
     Ok(())
+}
+
+/// Title and icon say how far it is while another tab is in front, and only then.
+async fn shown_in_its_tab(browser: &Browser) -> Result<()> {
+    let shown = "/^\\d+ % · /.test(document.title) && document.querySelector('link[rel=icon]').href.startsWith('data:')";
+    let hidden = "document.title === 'Beeline' && document.querySelector('link[rel=icon]').href.endsWith('/icon.svg')";
+    browser.until("the page in front shows its name", &format!("!document.hidden && {hidden}")).await?;
+    let page = browser.driver.window().await?;
+    let other = browser.driver.new_tab().await?;
+    browser.driver.switch_to_window(other.clone()).await?;
+    browser.driver.switch_to_window(page.clone()).await?;
+    browser.until("the tab shows progress", &format!("document.hidden && {shown}")).await?;
+    browser.driver.switch_to_window(other).await?;
+    browser.driver.close_window().await?;
+    browser.driver.switch_to_window(page).await?;
+    browser.until("the page is in front again", &format!("!document.hidden && {hidden}")).await
 }
 
 /// Whether progress rests within a few seconds: what is on the way still arrives after a pause.

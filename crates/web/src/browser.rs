@@ -1,5 +1,5 @@
 //! Small things that both threads need from the browser.
-use js_sys::{ArrayBuffer, Function, Promise, Reflect};
+use js_sys::{Function, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
@@ -29,13 +29,6 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
     let crypto: web_sys::Crypto = global("crypto").expect("every browser has crypto").unchecked_into();
     crypto.get_random_values_with_u8_array(&mut bytes).expect("fewer than 65,536 bytes are asked for");
     bytes
-}
-
-/// Gives a buffer's memory back at once, where the browser can; the buffer is empty afterwards.
-///
-/// The collector does not hurry: it was seen to let 60 MiB of read buffers pile up, each in fresh pages.
-pub(crate) fn release(buffer: &ArrayBuffer) {
-    let _ = buffer.transfer_with_length(0);
 }
 
 /// What a thrown value says.

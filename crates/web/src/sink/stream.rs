@@ -19,6 +19,9 @@ use web_sys::{MessageEvent, MessagePort};
 /// The browser asks for the first piece as soon as it has started the download.
 const START_MS: i32 = 60_000;
 
+/// Bytes handed over at a time.
+const PIECE: usize = 256 << 10;
+
 /// The end of the pipe to the download manager.
 pub(crate) struct StreamOut {
     port: MessagePort,
@@ -66,12 +69,15 @@ impl StreamOut {
         Self { port, state, _heard: heard }
     }
 
-    /// Hands over a piece once the download manager wants it.
+    /// Hands over bytes once the download manager wants them.
     pub(super) async fn send(&self, bytes: &[u8]) -> Result<(), DiskError> {
-        self.wanted().await?;
-        let bytes = Uint8Array::from(bytes);
-        let sent = self.port.post_message_with_transferable(&bytes, &Array::of1(&bytes.buffer()));
-        sent.map_err(|error| DiskError::Other(browser::said(&error)))
+        for piece in bytes.chunks(PIECE) {
+            self.wanted().await?;
+            let piece = Uint8Array::from(piece);
+            let sent = self.port.post_message_with_transferable(&piece, &Array::of1(&piece.buffer()));
+            sent.map_err(|error| DiskError::Other(browser::said(&error)))?;
+        }
+        Ok(())
     }
 
     /// Ends the download well.

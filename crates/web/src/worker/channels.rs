@@ -4,10 +4,7 @@ use super::{
     driver::{Driver, Machine},
     post_data,
 };
-use crate::{
-    browser,
-    channel::{self, Happened, low},
-};
+use crate::channel::{self, Happened, low};
 use beeline_core::rtc::{Channel, LaneId, LaneState, RtcEvent};
 use js_sys::{ArrayBuffer, Uint8Array};
 use litemap::LiteMap;
@@ -123,7 +120,6 @@ impl Driver {
         let mut message = mem::take(&mut machine.scratch);
         message.resize(view.length() as usize, 0);
         view.copy_to(&mut message);
-        browser::release(bytes);
         if let Some(session) = &mut machine.session {
             session.handle_message(LaneId(lane), channel_of(stream), &message, now());
         }

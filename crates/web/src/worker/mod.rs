@@ -6,6 +6,7 @@ mod events;
 mod files;
 mod socket;
 mod source;
+mod stream;
 mod tell;
 
 use crate::messages::{self, Message, ToPage};

@@ -1,36 +1,23 @@
-//! Reading the files that are offered.
-//!
-//! A read costs a round trip to the browser's own process, so several blocks are read at once and shared: 4 MiB
-//! a read cost two thirds of what 1 MiB a read does.
+//! Reading the files that are offered: short ones each by itself, long ones as streams.
+use super::stream::{FileStream, whole};
 use crate::browser;
 use beeline_core::{
+    digest::BLOCK_LEN,
     manifest::{Entry, EntryKind, Manifest},
     output::DiskError,
     path::RelPath,
 };
-use js_sys::{Array, ArrayBuffer, Promise, Uint8Array};
-use std::{cell::RefCell, collections::VecDeque, rc::Rc};
+use js_sys::Array;
+use std::{cell::RefCell, rc::Rc};
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::File;
-
-/// Bytes of one read.
-const STRETCH: u64 = 4 << 20;
-/// Reads kept for the blocks that are still to come from them.
-const KEPT: usize = 2;
 
 /// The files of one offer, by their place in its manifest.
 #[derive(Clone)]
 pub(super) struct Source {
     files: Rc<Vec<(RelPath, Option<File>)>>,
-    reads: Rc<RefCell<VecDeque<Stretch>>>,
-}
-
-/// A read under way or done.
-struct Stretch {
-    file: usize,
-    start: u64,
-    bytes: Promise,
+    /// The long file that is being read.
+    long: Rc<RefCell<Option<(usize, FileStream)>>>,
 }
 
 impl Source {
@@ -40,7 +27,7 @@ impl Source {
         let files: Vec<Option<File>> = files.iter().map(|file| file.dyn_into().ok()).collect();
         let manifest = manifest_of(paths.iter().map(String::as_str).zip(files.iter().map(Option::as_ref)))?;
         let chosen = manifest.entries().iter().map(|entry| entry.path.clone()).zip(files).collect();
-        Ok((Self { files: Rc::new(chosen), reads: Rc::default() }, manifest))
+        Ok((Self { files: Rc::new(chosen), long: Rc::default() }, manifest))
     }
 
     /// Reads `len` bytes at `offset`. Chromium refuses to read a file that is not what was chosen;
@@ -49,45 +36,33 @@ impl Source {
         let Some((path, Some(chosen))) = self.files.get(file) else {
             return Err(DiskError::Other("the offer has no such file".to_owned()));
         };
+        let read = match chosen.size() > BLOCK_LEN as f64 {
+            true => self.long(file, chosen, offset, len).await,
+            false => whole(chosen, offset, len).await, // many at the same time
+        };
         let changed = || DiskError::Changed { path: path.clone() };
-        let other = |error: JsValue| DiskError::Other(format!("{path}: {}", browser::said(&error)));
-        let mut start = offset - offset % STRETCH; // a block lies within one stretch
-        let mut read = JsFuture::from(self.stretch(file, chosen, start).map_err(other)?).await;
-        if matches!(&read, Ok(buffer) if buffer.unchecked_ref::<ArrayBuffer>().byte_length() == 0) {
-            // Somebody else took the stretch's last block: this one is asked for again. Or the file is empty now.
-            start = offset;
-            read = JsFuture::from(slice(chosen, offset, u64::from(len)).map_err(other)?).await;
-        }
         match read {
-            Ok(buffer) => {
-                let at = (offset - start) as u32;
-                let buffer: ArrayBuffer = buffer.unchecked_into();
-                let bytes = Uint8Array::new(&buffer).subarray(at, at + len).to_vec();
-                if at + len >= buffer.byte_length() {
-                    self.reads.borrow_mut().retain(|read| (read.file, read.start) != (file, start));
-                    browser::release(&buffer);
-                }
-                if bytes.len() == len as usize { Ok(bytes) } else { Err(changed()) }
-            }
+            Ok(bytes) if bytes.len() == len as usize => Ok(bytes),
+            Ok(_) => Err(changed()),
             Err(error) if matches!(browser::kind(&error).as_str(), "NotReadableError" | "NotFoundError") => {
                 Err(changed())
             }
-            Err(error) => Err(other(error)),
+            Err(error) => Err(DiskError::Other(format!("{path}: {}", browser::said(&error)))),
         }
     }
 
-    /// The read that holds the stretch from `start`; begun now if it is not kept.
-    fn stretch(&self, file: usize, chosen: &File, start: u64) -> Result<Promise, JsValue> {
-        let mut reads = self.reads.borrow_mut();
-        if let Some(read) = reads.iter().find(|read| read.file == file && read.start == start) {
-            return Ok(read.bytes.clone());
-        }
-        let bytes = slice(chosen, start, STRETCH)?;
-        reads.push_back(Stretch { file, start, bytes: bytes.clone() });
-        if reads.len() > KEPT {
-            reads.pop_front();
-        }
-        Ok(bytes)
+    async fn long(&self, file: usize, chosen: &File, offset: u64, len: u32) -> Result<Vec<u8>, JsValue> {
+        let read = {
+            let mut long = self.long.borrow_mut();
+            let stream = match long.take() {
+                Some((number, stream)) if number == file => stream,
+                _ => FileStream::new(chosen.clone()), // one that was dropped still answers what it was asked
+            };
+            let read = stream.read(offset, len);
+            *long = Some((file, stream));
+            read
+        };
+        read.await.unwrap_or_else(|_| Err(js_sys::Error::new("reading was stopped").into()))
     }
 }
 
@@ -108,9 +83,4 @@ pub(crate) fn manifest_of<'a>(
     };
     let entries = chosen.map(entry).collect::<Result<_, String>>()?;
     Manifest::new(entries).map_err(|error| error.to_string())
-}
-
-/// Begins to read, at most to the file's end.
-fn slice(file: &File, start: u64, len: u64) -> Result<Promise, JsValue> {
-    Ok(file.slice_with_f64_and_f64(start as f64, (start + len) as f64)?.array_buffer())
 }

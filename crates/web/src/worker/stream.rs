@@ -1,0 +1,132 @@
+//! Reading a long file from its beginning to its end, all of it into the same memory.
+//!
+//! Browsers free the buffer of a finished read only when their collector comes by, and it does not see how large
+//! buffers are: read in pieces, a file of 1 GiB had 460 MiB of them lie about.
+//!
+//! ```text
+//! reads, in order ──queue──> the stream at the right place? ──yes──> its next bytes ──> answers
+//!                                  └── no, or a section is over ── a new one, there ──^
+//! ```
+//!
+//! A browser looks whether a file is what was chosen when a stream begins, and never again. So a section is bounded,
+//! and after the last byte one more read looks once more.
+use crate::browser;
+use beeline_core::digest::BLOCK_LEN;
+use futures_channel::{mpsc, oneshot};
+use futures_util::StreamExt;
+use js_sys::{ArrayBuffer, Function, Reflect, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{
+    Blob, File, ReadableStreamByobReader, ReadableStreamGetReaderOptions, ReadableStreamReaderMode,
+};
+
+/// Bytes of a file that are read without looking at it again.
+const SECTION: u64 = 64 << 20;
+
+/// A file being read; reading ends when this is dropped.
+pub(super) struct FileStream {
+    wanted: mpsc::UnboundedSender<Wanted>,
+}
+
+struct Wanted {
+    offset: u64,
+    len: u32,
+    answer: oneshot::Sender<Result<Vec<u8>, JsValue>>,
+}
+
+/// Where a stream is.
+struct Section {
+    reader: ReadableStreamByobReader,
+    at: u64,
+    end: u64,
+    /// What is read into; it goes to and fro between here and the stream.
+    memory: ArrayBuffer,
+}
+
+impl FileStream {
+    /// Starts with the first read.
+    pub(super) fn new(file: File) -> Self {
+        let (wanted, mut queue) = mpsc::unbounded::<Wanted>();
+        spawn_local(async move {
+            let mut section = None;
+            while let Some(Wanted { offset, len, answer }) = queue.next().await {
+                let _ = answer.send(read(&file, &mut section, offset, len).await);
+            }
+            if let Some(Section { reader, .. }) = section {
+                let _ = JsFuture::from(reader.cancel()).await;
+            }
+        });
+        Self { wanted }
+    }
+
+    /// Reads `len` bytes at `offset`, or fewer where the file ends. Reads are done in the order of the calls.
+    pub(super) fn read(&self, offset: u64, len: u32) -> oneshot::Receiver<Result<Vec<u8>, JsValue>> {
+        let (answer, read) = oneshot::channel();
+        // The task ends only after the sender is dropped.
+        let _ = self.wanted.unbounded_send(Wanted { offset, len, answer });
+        read
+    }
+}
+
+async fn read(file: &File, open: &mut Option<Section>, offset: u64, len: u32) -> Result<Vec<u8>, JsValue> {
+    let mut bytes = vec![0; len as usize];
+    let mut there = 0;
+    while there < bytes.len() {
+        let at = offset + there as u64;
+        if open.as_ref().is_none_or(|section| section.at != at || section.at == section.end) {
+            if let Some(Section { reader, .. }) = open.take() {
+                let _ = JsFuture::from(reader.cancel()).await;
+            }
+            match Section::begin(file, at) {
+                Ok(section) => *open = Some(section),
+                Err(_) => return whole(file, offset, len).await, // this browser's streams bring memory of their own
+            }
+        }
+        let Some(section) = open else { break };
+        match section.take(&mut bytes[there..]).await? {
+            0 => break,
+            taken => there += taken,
+        }
+    }
+    bytes.truncate(there);
+    if offset + there as u64 >= file.size() as u64 {
+        let last = file.slice_with_f64_and_f64((file.size() - 1.0).max(0.0), file.size())?;
+        JsFuture::from(last.array_buffer()).await?;
+    }
+    Ok(bytes)
+}
+
+/// Reads `len` bytes at `offset` at once, or fewer where the file ends.
+pub(super) async fn whole(file: &File, offset: u64, len: u32) -> Result<Vec<u8>, JsValue> {
+    let part = file.slice_with_f64_and_f64(offset as f64, (offset + u64::from(len)) as f64)?;
+    let buffer: ArrayBuffer = JsFuture::from(part.array_buffer()).await?.unchecked_into();
+    Ok(Uint8Array::new(&buffer).to_vec())
+}
+
+impl Section {
+    fn begin(file: &File, at: u64) -> Result<Self, JsValue> {
+        let end = (at + SECTION).min(file.size() as u64);
+        let part: Blob = file.slice_with_f64_and_f64(at as f64, end as f64)?;
+        let stream = part.stream();
+        let options = ReadableStreamGetReaderOptions::new();
+        options.set_mode(ReadableStreamReaderMode::Byob);
+        let get_reader: Function = Reflect::get(&stream, &"getReader".into())?.dyn_into()?;
+        let reader = get_reader.call1(&stream, &options)?.unchecked_into();
+        Ok(Self { reader, at, end, memory: ArrayBuffer::new(BLOCK_LEN as u32) })
+    }
+
+    /// Moves what comes next to the beginning of `bytes`; how much that is: nothing at the file's end.
+    async fn take(&mut self, bytes: &mut [u8]) -> Result<usize, JsValue> {
+        let most = (bytes.len() as u32).min(self.memory.byte_length());
+        let view = Uint8Array::new_with_byte_offset_and_length(&self.memory, 0, most);
+        let next = JsFuture::from(self.reader.read_with_array_buffer_view(&view)).await?;
+        let Some(there) = browser::property(&next, "value") else { return Ok(0) };
+        let there: Uint8Array = there.unchecked_into();
+        self.memory = there.buffer();
+        let len = (there.length() as usize).min(bytes.len());
+        there.copy_to(&mut bytes[..len]);
+        self.at += len as u64;
+        Ok(len)
+    }
+}
