@@ -54,8 +54,9 @@ pub(crate) struct Sender {
     /// Since a timeout, until something is acknowledged: one packet at a time.
     stalled: bool,
     stalled_sent: bool,
-    /// One packet may leave whatever the window (RFC 9260 §7.2.4 rule 3).
-    fast_retransmit: bool,
+    /// One packet may leave whatever the window: a fast retransmission (RFC 9260 §7.2.4 rule 3), or a tail-loss probe
+    /// (RFC 8985 §7.3).
+    retransmit_now: bool,
     forward_due: bool,
     given_up: Vec<u64>,
 }
@@ -82,7 +83,7 @@ impl Sender {
             timeout_at: None,
             stalled: false,
             stalled_sent: false,
-            fast_retransmit: false,
+            retransmit_now: false,
             forward_due: false,
             given_up: Vec::new(),
         }
@@ -150,7 +151,7 @@ impl Sender {
             Recovery::Counting => {
                 let in_recovery = self.control.in_recovery();
                 self.board.detect_by_counting(in_recovery, &mut outcome);
-                self.fast_retransmit |= outcome.lost > 0 && !in_recovery;
+                self.retransmit_now |= outcome.lost > 0 && !in_recovery;
             }
         }
         self.tell_control(&outcome, rtt, in_flight_before, now);
@@ -279,7 +280,7 @@ impl Sender {
         }
         if self.probe_at.is_some_and(|at| at <= now) {
             (self.probe_at, self.probed) = (None, true);
-            self.board.probe_tail();
+            self.retransmit_now |= self.board.probe_tail();
             self.give_up(now);
             self.forward_due |= self.board.forward_point().is_some();
             self.set_timers(now);
@@ -406,10 +407,7 @@ impl Sender {
             self.pacer.unblock();
             return !self.stalled_sent;
         }
-        if self.probed && self.board.peek_lost().is_some() && self.probe_at.is_none() {
-            return true;
-        }
-        if std::mem::take(&mut self.fast_retransmit) && self.board.peek_lost().is_some() {
+        if std::mem::take(&mut self.retransmit_now) && self.board.peek_lost().is_some() {
             return true;
         }
         if self.board.in_flight() == 0 {

@@ -172,8 +172,9 @@ impl Bbr {
 
     /// Somebody else needs the room (draft §5.5.10.3).
     fn yield_some(&mut self, delivered: f64) {
-        let latest = (self.model.round.max_rate as f64).min(self.bandwidth());
-        let rate = latest * YIELD;
+        // A round of which next to nothing arrived, in an outage, measures next to nothing.
+        let bandwidth = self.bandwidth();
+        let rate = (self.model.round.max_rate as f64).clamp(bandwidth * BETA, bandwidth) * YIELD;
         self.model.limit_rate(rate);
         self.rate_lo = rate;
         self.inflight_lo = (delivered * YIELD).max(self.model.bdp(rate));
