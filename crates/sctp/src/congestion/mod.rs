@@ -51,6 +51,8 @@ pub(crate) struct Loss {
 pub(crate) trait CongestionControl: Debug + Send {
     /// What the peer's INIT offered, bytes.
     fn handle_peer_window(&mut self, _bytes: u64) {}
+    /// Packets are filled to this size from now on, bytes.
+    fn handle_packet_size(&mut self, bytes: u64);
     /// A packet left.
     fn handle_sent(&mut self, _now: Time, _in_flight: u64, _app_limited: bool) {}
     fn handle_ack(&mut self, ack: &Ack);

@@ -132,6 +132,11 @@ impl Bbr {
 }
 
 impl CongestionControl for Bbr {
+    fn handle_packet_size(&mut self, bytes: u64) {
+        self.packet = bytes;
+        self.model.packet = bytes;
+    }
+
     fn handle_sent(&mut self, now: Time, in_flight: u64, app_limited: bool) {
         if in_flight == 0 && app_limited {
             self.model.restart(now);
