@@ -69,10 +69,11 @@ pub(crate) trait CongestionControl: Debug + Send {
     fn pacing_rate(&self) -> Option<u64>;
 }
 
-pub(crate) fn new(config: &Config) -> Box<dyn CongestionControl> {
+/// `seed`: what tells flows apart that began together.
+pub(crate) fn new(config: &Config, seed: u32) -> Box<dyn CongestionControl> {
     let packet = config.packet_size as u64;
     match config.congestion {
-        Congestion::Bbr => Box::new(bbr::Bbr::new(packet)),
+        Congestion::Bbr => Box::new(bbr::Bbr::new(packet, seed)),
         Congestion::Cubic => Box::new(cubic::Cubic::new(packet)),
         Congestion::NewReno => Box::new(new_reno::NewReno::new(packet)),
     }

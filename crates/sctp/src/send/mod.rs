@@ -73,7 +73,7 @@ impl Sender {
             streams: Streams::default(),
             rtt: Rtt::new(config),
             board: Scoreboard::new(initial),
-            control: congestion::new(config),
+            control: congestion::new(config, initial.wire()),
             pacer: Pacer::new(),
             path_mtu: PathMtu::new(config.packet_size, config.max_packet_size),
             base_room: config.packet_size.saturating_sub(COMMON_HEADER).max(LEAST_FRAGMENT) & !3,

@@ -62,7 +62,7 @@ pub(super) struct Bbr {
 }
 
 impl Bbr {
-    pub(super) fn new(packet: u64) -> Self {
+    pub(super) fn new(packet: u64, seed: u32) -> Self {
         Self {
             packet,
             state: State::Startup,
@@ -78,7 +78,7 @@ impl Bbr {
             fresh: true,
             queue_before: false,
             delivered: 0,
-            cycles: 0,
+            cycles: seed,
             window: INITIAL_PACKETS * packet,
             rate: None,
         }
