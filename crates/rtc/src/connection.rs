@@ -23,6 +23,11 @@ use crate::{
 
 mod flow;
 
+/// Datagrams are tried up to what Ethernet carries, with their IP header. More is rare, and not every receiver's buffer
+/// takes it.
+const ETHERNET: usize = 1500;
+const UDP_HEADER: usize = 8;
+
 /// What a connection is made of.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -130,6 +135,10 @@ pub struct Connection {
     /// A record that did not fit the last batch.
     held: Vec<u8>,
     packet: Vec<u8>,
+    /// The route whose MTU is looked for.
+    measured: Option<Route>,
+    /// The system may fragment datagrams.
+    may_fragment: bool,
     over: bool,
 }
 
@@ -159,6 +168,8 @@ impl Connection {
             events: VecDeque::new(),
             held: Vec::new(),
             packet: Vec::with_capacity(2048),
+            measured: None,
+            may_fragment: false,
             over: false,
         })
     }
@@ -245,6 +256,12 @@ impl Connection {
         self.ice.add_remote(candidate)
     }
 
+    /// The system does not keep datagrams from being fragmented: whether a large one arrives says nothing, so none is
+    /// tried.
+    pub fn forbid_probing(&mut self) {
+        self.may_fragment = true;
+    }
+
     /// The other side's ICE user name fragment: another one means that its older candidates are void.
     pub fn remote_ufrag(&self) -> Option<&str> {
         self.ice.remote_ufrag()
@@ -329,6 +346,16 @@ impl Connection {
     /// Whether the connection is over; there may be datagrams to send.
     pub fn is_over(&self) -> bool {
         self.over
+    }
+
+    /// Another path may carry larger packets, or only smaller ones.
+    fn measure_path(&mut self) {
+        let unmeasured = self.ice.route().filter(|&route| self.measured != Some(route));
+        let Some(route) = unmeasured.filter(|_| self.dtls.is_connected()) else { return };
+        self.measured = Some(route);
+        let ip = if route.remote.is_ipv4() { 20 } else { 40 };
+        let around = ip + UDP_HEADER + self.dtls.overhead();
+        self.sctp.handle_path(if self.may_fragment { 0 } else { ETHERNET - around });
     }
 
     fn time(&self, now: Instant) -> Time {

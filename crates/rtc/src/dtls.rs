@@ -210,6 +210,14 @@ impl Dtls {
         self.wake
     }
 
+    /// Bytes of a record around a packet: 13 of header, 8 of nonce and 16 of tag in DTLS 1.2 (RFC 5288 §3).
+    pub(crate) fn overhead(&self) -> usize {
+        match self.inner.protocol_version() {
+            Some(ProtocolVersion::DTLS1_3) => records::HEADER + 1 + records::TAG,
+            _ => 13 + 8 + records::TAG,
+        }
+    }
+
     /// The next datagram of its own.
     pub(crate) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
         self.outgoing.pop_front()

@@ -29,8 +29,12 @@ struct Pair {
     wire: VecDeque<(Instant, usize, SocketAddr, Vec<u8>)>,
     /// Decides by number whether a datagram is lost.
     lose: Box<dyn FnMut(u64) -> bool>,
+    /// Larger datagrams are lost, bytes.
+    carries: usize,
     count: u64,
     largest_batch: usize,
+    /// How many datagrams left at once, and how large the first of them was.
+    batches: Vec<(usize, usize)>,
 }
 
 impl Pair {
@@ -48,8 +52,10 @@ impl Pair {
             delay: Duration::from_millis(10),
             wire: VecDeque::new(),
             lose: Box::new(|_| false),
+            carries: 1200,
             count: 0,
             largest_batch: 0,
+            batches: Vec::new(),
         }
     }
 
@@ -87,10 +93,10 @@ impl Pair {
             let route = transmit.route().unwrap();
             assert_eq!(route.local, side.address);
             self.largest_batch = self.largest_batch.max(transmit.datagrams().count());
+            self.batches.push((transmit.datagrams().count(), transmit.segment()));
             for datagram in transmit.datagrams() {
-                assert!(datagram.len() <= 1200);
                 self.count += 1;
-                if !(self.lose)(self.count) {
+                if !(self.lose)(self.count) && datagram.len() <= self.carries {
                     self.wire.push_back((self.now + self.delay, 1 - at, side.address, datagram.to_vec()));
                 }
             }
@@ -217,6 +223,49 @@ fn datagrams_leave_in_batches() {
 
     assert_eq!(pair.messages(1).len(), 64);
     assert!(pair.largest_batch > 10, "{}", pair.largest_batch);
+}
+
+/// Kernels cut a batch into equal datagrams, and refuse all of one whose datagrams are too large.
+#[test]
+fn datagrams_grow_to_what_the_path_carries_and_what_is_tried_leaves_alone() {
+    for (carries, grown) in [(1472, 1470), (1372, 1350), (1200, 1200)] {
+        let mut pair = Pair::connected(&two_channels());
+        pair.carries = carries;
+
+        for number in 0..300u32 {
+            pair.send(0, 1, vec![number as u8; 65_536]);
+            pair.run(Duration::from_millis(100));
+        }
+        pair.run(SECOND);
+
+        assert!(pair.messages(1).iter().map(|message| message[0]).eq((0..300u32).map(|number| number as u8)));
+        let full = |&&(count, size): &&(usize, usize)| count > 1 && size > 1000;
+        let (count, size) = *pair.batches.iter().rev().find(full).unwrap();
+        assert!(
+            size <= carries && size + 22 > grown && count * size <= 60_000,
+            "{carries}: {count} of {size}"
+        );
+        let tried = pair.batches.iter().filter(|(_, size)| *size > carries);
+        assert!(tried.clone().all(|(count, _)| *count == 1), "{carries}");
+        assert!(tried.count() <= 15, "{carries}");
+    }
+}
+
+#[test]
+fn where_the_system_fragments_datagrams_stay_small() {
+    let mut pair = Pair::new(&two_channels());
+    pair.carries = usize::MAX;
+    pair.sides.iter_mut().for_each(|side| side.connection.forbid_probing());
+    pair.negotiate(0);
+    pair.run(SECOND);
+
+    for _ in 0..16 {
+        pair.send(0, 1, vec![7; 65_536]);
+    }
+    pair.run(SECOND);
+
+    assert_eq!(pair.messages(1).len(), 16);
+    assert!(pair.batches.iter().all(|(_, size)| *size <= 1200));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! CPU a packet and side: two associations in one process, no sockets, batches as GSO and GRO would make them.
 //!
 //! ```text
-//! cargo run --release -p beeline-sctp --example cpu -- [--checksum] [--loss-one-in 100]
+//! cargo run --release -p beeline-sctp --example cpu -- [--checksum] [--loss-one-in 100] [--packet 1448]
 //! ```
 use std::time::Duration;
 
@@ -18,7 +18,14 @@ fn main() {
         .skip_while(|arg| arg != "--loss-one-in")
         .nth(1)
         .map_or(0, |n| n.parse().unwrap_or(0));
-    let config = || Config { zero_checksum: !checksum, peer_max_message_size: 64 << 10, ..Config::default() };
+    let mtu: usize =
+        std::env::args().skip_while(|arg| arg != "--packet").nth(1).map_or(0, |n| n.parse().unwrap_or(0));
+    let config = || Config {
+        zero_checksum: !checksum,
+        max_packet_size: mtu,
+        peer_max_message_size: 64 << 10,
+        ..Config::default()
+    };
     let mut ends = [1, 2].map(|n| Association::new(config(), Entropy([n; 16])));
     let message = Bytes::from(vec![7; 64 << 10]);
     let mut now = Time::ZERO;
@@ -41,7 +48,9 @@ fn main() {
             }
             batch.clear();
             cuts.clear();
-            while cuts.len() < BATCH && from.poll_transmit(now, &mut batch) {
+            while cuts.len() < BATCH
+                && (from.poll_probe(now, &mut batch) || from.poll_transmit(now, &mut batch))
+            {
                 cuts.push(batch.len());
             }
             spent[end] += started.elapsed();

@@ -7,8 +7,11 @@ pub struct Config {
     /// `a=sctp-port` of both sides.
     pub local_port: u16,
     pub remote_port: u16,
-    /// Largest SCTP packet, bytes: 1200 of UDP payload less a DTLS 1.3 record's 22.
+    /// Largest SCTP packet that every path carries, bytes: 1200 of UDP payload less a DTLS 1.3 record's 22.
     pub packet_size: usize,
+    /// Largest one that is probed for (RFC 8899), bytes; not more than `packet_size`: none. What IP, UDP and DTLS add
+    /// is the caller's to subtract.
+    pub max_packet_size: usize,
     /// Largest message taken from the peer (our `a=max-message-size`), bytes. A larger one ends the association.
     pub max_message_size: usize,
     /// Largest message the peer takes (its `a=max-message-size`), bytes.
@@ -76,6 +79,7 @@ impl Default for Config {
             local_port: 5000,
             remote_port: 5000,
             packet_size: 1178,
+            max_packet_size: 1178,
             max_message_size: 256 << 10,
             peer_max_message_size: 64 << 10, // RFC 8841 §6.1: what no attribute means
             zero_checksum: true,
@@ -102,6 +106,7 @@ impl Config {
     pub fn stock_browser() -> Self {
         Self {
             packet_size: 1191,
+            max_packet_size: 1191,
             zero_checksum: false,
             interleaving: false,
             congestion: Congestion::NewReno,

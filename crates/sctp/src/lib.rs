@@ -9,6 +9,7 @@ mod association;
 mod config;
 mod congestion;
 mod dcep;
+mod path_mtu;
 mod ranges;
 mod recv;
 mod send;

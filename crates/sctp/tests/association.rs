@@ -266,6 +266,32 @@ fn a_link_that_comes_back_goes_on_where_it_was() {
     assert!(pair.messages(1) == sent);
 }
 
+/// Of what a link lets through now and then, a rate of nothing was once learned, and all that was lost was sent at once.
+#[test]
+fn a_link_that_hardly_carries_anything_for_a_while_is_fast_again_afterwards() {
+    for one_in in [20, 40, 80] {
+        let mut pair = Pair::with_channel(large(), large(), ChannelConfig::default());
+        for number in 0..20 {
+            pair.send(0, numbered(number, 60_000));
+        }
+        pair.run(Duration::from_millis(500));
+        let mut sent = 0u64;
+        pair.lose = Box::new(move |_, end| {
+            sent += u64::from(end == 0);
+            end == 0 && !sent.is_multiple_of(one_in)
+        });
+        for number in 20..60 {
+            pair.send(0, numbered(number, 60_000));
+        }
+        pair.run(2 * SECOND);
+        pair.lose = Box::new(|_, _| false);
+
+        pair.run(5 * SECOND);
+
+        assert_eq!(pair.messages(1).len(), 60, "one in {one_in}");
+    }
+}
+
 #[test]
 fn a_message_larger_than_the_peer_takes_is_refused_here() {
     let mut pair = Pair::with_channel(Config::default(), Config::default(), ChannelConfig::default());

@@ -72,3 +72,16 @@ fn beside_one_cubic_flow_each_gets_a_quarter() {
 
     assert!(reports.iter().all(|report| report.share > 0.25), "{reports:?}");
 }
+
+/// It learned a bound of a twentieth in the first one's overshoot, which once grew by a sixth in a probing cycle only.
+#[test]
+fn who_begins_in_the_overshoot_of_another_does_not_stay_small() {
+    let path = Path { mbit: 100.0, rtt: Duration::from_millis(100), loss: 0.0, queue: 1.0 };
+    let mut world = World::new(path, 1);
+    world.add_flow(Config::default(), Config::default(), Time::ZERO);
+    world.add_flow(Config::default(), Config::default(), Time::ZERO + Duration::from_millis(500));
+
+    let reports = world.run(Duration::from_secs(60));
+
+    assert!(reports.iter().all(|report| report.share > 0.16), "{reports:?}");
+}

@@ -1,7 +1,7 @@
 //! What passes through a connection: datagrams and moments in, datagrams, events and moments out.
 use std::{net::SocketAddr, time::Instant};
 
-use beeline_sctp as sctp;
+use beeline_sctp::{self as sctp, Association, Time};
 
 use super::{CloseReason, Connection, Event};
 use crate::{
@@ -120,33 +120,49 @@ impl Connection {
         if !self.held.is_empty() {
             transmit.put(route, &self.held);
             self.held.clear();
+        } else if self.append(Association::poll_probe, now, transmit) {
+            // A probe leaves alone: the system refuses one that is too large, with all that is in the same call.
+            transmit.route = (transmit.segments > 0).then_some(route);
+            return transmit.route.is_some();
         }
-        let time = self.time(now);
         while self.held.is_empty() && (transmit.segments == 0 || transmit.has_room()) {
-            // The packet is written where it leaves, and sealed there.
-            let start = transmit.bytes.len();
-            transmit.bytes.resize(start + GAP, 0);
-            if !self.sctp.poll_transmit(time, &mut transmit.bytes) {
-                transmit.bytes.truncate(start);
+            if !self.append(Association::poll_transmit, now, transmit) {
                 break;
-            }
-            if let Err(error) = self.dtls.seal(start, now, &mut transmit.bytes) {
-                transmit.bytes.truncate(start);
-                self.after_dtls(Err(error), now);
-                break;
-            }
-            if transmit.bytes.len() > start {
-                transmit.appended(start, &mut self.held);
             }
         }
         transmit.route = (transmit.segments > 0).then_some(route);
         transmit.route.is_some()
     }
 
+    /// Appends what `poll` gives: the packet is written where it leaves, and sealed there. False if there is none.
+    fn append(
+        &mut self,
+        poll: impl FnOnce(&mut Association, Time, &mut Vec<u8>) -> bool,
+        now: Instant,
+        transmit: &mut Transmit,
+    ) -> bool {
+        let (time, start) = (self.time(now), transmit.bytes.len());
+        transmit.bytes.resize(start + GAP, 0);
+        if !poll(&mut self.sctp, time, &mut transmit.bytes) {
+            transmit.bytes.truncate(start);
+            return false;
+        }
+        if let Err(error) = self.dtls.seal(start, now, &mut transmit.bytes) {
+            transmit.bytes.truncate(start);
+            self.after_dtls(Err(error), now);
+            return false;
+        }
+        if transmit.bytes.len() > start {
+            transmit.appended(start, &mut self.held);
+        }
+        true
+    }
+
     /// ICE found something: the first route is where DTLS begins.
     fn follow_route(&mut self, now: Instant) {
         let Some(route) = self.ice.poll_route() else { return };
         self.events.push_back(Event::Route(route));
+        self.measure_path();
         if let (true, Some(agreed)) = (self.dtls.is_waiting(), self.agreed) {
             let result = self.dtls.start(agreed.client, agreed.fingerprint, now);
             self.after_dtls(result, now);
@@ -163,6 +179,7 @@ impl Connection {
             Ok(()) => {
                 if self.dtls.take_connected() {
                     self.events.push_back(Event::Connected);
+                    self.measure_path();
                     let time = self.time(now);
                     self.sctp.connect(time);
                 }

@@ -101,6 +101,9 @@ impl Task {
                 Err(error) => tracing::debug!(error = ?error.kind(), "an address can't be used"),
             }
         }
+        if self.sockets.may_fragment() {
+            self.connection.forbid_probing();
+        }
         if self.sockets.len() == 0 {
             tracing::warn!("no network address can be used");
         }

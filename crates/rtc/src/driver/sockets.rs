@@ -81,6 +81,11 @@ impl Sockets {
         Ok(local)
     }
 
+    /// Whether the system may fragment what one of them sends.
+    pub(super) fn may_fragment(&self) -> bool {
+        self.sockets.iter().any(|socket| socket.state.may_fragment())
+    }
+
     /// Local addresses, one for each socket.
     pub(super) fn locals(&self) -> impl Iterator<Item = SocketAddr> {
         self.sockets.iter().map(|socket| socket.local)
@@ -207,5 +212,38 @@ mod tests {
         }
 
         assert_eq!(received, sent.into_iter().map(|datagram| (local, datagram)).collect::<Vec<_>>());
+    }
+
+    /// As a probe that the path's first link does not carry.
+    #[tokio::test]
+    async fn a_datagram_that_is_too_large_is_lost_and_the_next_ones_are_not() {
+        let mut sockets = Sockets::default();
+        let local = sockets.bind("127.0.0.1".parse().unwrap()).unwrap();
+        let remote = sockets.bind("127.0.0.1".parse().unwrap()).unwrap();
+        let route = Some(Route { local, remote });
+        let segments = sockets.sockets[0].state.max_gso_segments();
+        let alone = |len| Transmit { route, bytes: vec![7; len], segment: len, segments: 1 };
+        let batch = Transmit { route, bytes: vec![8; 4000], segment: 1000, segments: 4 };
+
+        // UDP's own limit is 65,507 bytes; loopback's is beyond.
+        for transmit in [alone(65_600), batch, alone(100)] {
+            while sockets.send(&transmit).is_err() {
+                sockets.writable(local).await;
+            }
+        }
+        let (mut lens, mut inbox) = (Vec::new(), Inbox::default());
+        while lens.len() < 5 {
+            sockets.readable().await;
+            for index in 0..sockets.len() {
+                if sockets.receive(index, &mut inbox).is_some() {
+                    lens.extend(inbox.datagrams().map(|(_, datagram)| datagram.len()));
+                }
+            }
+        }
+
+        assert_eq!(lens, [1000, 1000, 1000, 1000, 100]);
+        assert_eq!(sockets.sockets[0].state.max_gso_segments(), segments);
+        #[cfg(target_os = "linux")]
+        assert!(!sockets.may_fragment());
     }
 }

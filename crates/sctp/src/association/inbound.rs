@@ -98,7 +98,7 @@ impl Association {
                     receiver.handle_i_forward(&forward);
                 }
             }
-            Chunk::Sack(_) | Chunk::DeltaSack(_) => {}
+            Chunk::Pad(_) | Chunk::Sack(_) | Chunk::DeltaSack(_) => {}
             Chunk::Unknown(raw) => return Ok(self.handle_unknown(raw)),
         }
         Ok(Next::Chunk)
@@ -142,6 +142,9 @@ impl Association {
             self.sender.rtt.sample(now.since(sent), now);
             if let Some(receiver) = &mut self.receiver {
                 receiver.probe_answered(now.since(sent), self.sender.rtt.min());
+            }
+            if let Some(&[high, low]) = ack.info.get(8..) {
+                self.sender.handle_probe_answer(u16::from_be_bytes([high, low]).into(), sent);
             }
         }
     }

@@ -2,8 +2,16 @@
 use super::{Association, CloseReason, State, handshake};
 use crate::{
     Time,
-    wire::{self, COMMON_HEADER, Chunk, ChunkType, CookieEcho, Header, Heartbeat},
+    wire::{self, COMMON_HEADER, Chunk, ChunkType, CookieEcho, Header, Heartbeat, Pad},
 };
+
+/// What a probe's HEARTBEAT carries and its answer repeats: the moment in nanoseconds, u64 | the packet's size, u16.
+fn probe_info(now: Time, size: usize) -> [u8; 10] {
+    let mut info = [0; 10];
+    info[..8].copy_from_slice(&now.nanos().to_be_bytes());
+    info[8..].copy_from_slice(&(size as u16).to_be_bytes());
+    info
+}
 
 /// Answers that wait at most: a peer that asks without reading gets no more.
 const OUTBOX: usize = 256;
@@ -30,6 +38,7 @@ impl Association {
             return false;
         }
         self.start_packet(out, peer.tag);
+        // Nobody acknowledges a SACK, so one that is too large for the path would never be missed.
         let end = start + self.config.packet_size;
         if let Some(receiver) = self.receiver.as_mut().filter(|receiver| receiver.ack_due(now)) {
             receiver.write_sack(out, end - out.len());
@@ -38,7 +47,7 @@ impl Association {
             self.sender.write_forward(out, now);
         }
         if out.len() == start + COMMON_HEADER || self.sender.streams.total() < 1024 {
-            self.sender.write_data(out, end.saturating_sub(out.len()), now);
+            self.sender.write_data(out, start, now);
         }
         if out.len() == start + COMMON_HEADER {
             out.truncate(start);
@@ -46,6 +55,27 @@ impl Association {
         }
         self.seal_packet(out, start, None);
         true
+    }
+
+    /// Appends a probe of what the path carries, if one is due; false if not. It has to leave alone, in a datagram
+    /// that nobody may fragment, and to be lost if it is too large. Call before
+    /// [`poll_transmit`](Self::poll_transmit), or never: then packets stay as small as they begin.
+    pub fn poll_probe(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
+        let Some(peer) = self.peer.filter(|_| self.is_established()) else { return false };
+        let Some(size) = self.sender.poll_probe(now) else { return false };
+        let start = out.len();
+        self.start_packet(out, peer.tag);
+        let asked = probe_info(now, size);
+        Heartbeat { info: &asked }.write(out);
+        Pad { len: (start + size).saturating_sub(out.len() + Pad::HEADER) }.write(out);
+        self.seal_packet(out, start, None);
+        true
+    }
+
+    /// The path is another one from now on, or the first: it may carry SCTP packets of so many bytes at most, and is
+    /// probed anew.
+    pub fn handle_path(&mut self, max_packet_size: usize) {
+        self.sender.handle_path(self.config.packet_size, max_packet_size);
     }
 
     fn start_packet(&self, out: &mut Vec<u8>, tag: u32) {

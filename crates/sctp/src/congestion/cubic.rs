@@ -48,6 +48,10 @@ impl Cubic {
 }
 
 impl CongestionControl for Cubic {
+    fn handle_packet_size(&mut self, bytes: u64) {
+        self.packet = bytes as f64;
+    }
+
     fn handle_ack(&mut self, ack: &Ack) {
         self.smoothed_rtt = ack.smoothed_rtt;
         if (ack.in_flight_before as f64) + 2.0 * self.packet < self.window {

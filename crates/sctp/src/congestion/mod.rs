@@ -51,6 +51,8 @@ pub(crate) struct Loss {
 pub(crate) trait CongestionControl: Debug + Send {
     /// What the peer's INIT offered, bytes.
     fn handle_peer_window(&mut self, _bytes: u64) {}
+    /// Packets are filled to this size from now on, bytes.
+    fn handle_packet_size(&mut self, bytes: u64);
     /// A packet left.
     fn handle_sent(&mut self, _now: Time, _in_flight: u64, _app_limited: bool) {}
     fn handle_ack(&mut self, ack: &Ack);
@@ -67,10 +69,11 @@ pub(crate) trait CongestionControl: Debug + Send {
     fn pacing_rate(&self) -> Option<u64>;
 }
 
-pub(crate) fn new(config: &Config) -> Box<dyn CongestionControl> {
+/// `seed`: what tells flows apart that began together.
+pub(crate) fn new(config: &Config, seed: u32) -> Box<dyn CongestionControl> {
     let packet = config.packet_size as u64;
     match config.congestion {
-        Congestion::Bbr => Box::new(bbr::Bbr::new(packet)),
+        Congestion::Bbr => Box::new(bbr::Bbr::new(packet, seed)),
         Congestion::Cubic => Box::new(cubic::Cubic::new(packet)),
         Congestion::NewReno => Box::new(new_reno::NewReno::new(packet)),
     }

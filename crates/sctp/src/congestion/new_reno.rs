@@ -30,6 +30,10 @@ impl CongestionControl for NewReno {
         self.threshold = bytes;
     }
 
+    fn handle_packet_size(&mut self, bytes: u64) {
+        self.packet = bytes;
+    }
+
     fn handle_ack(&mut self, ack: &Ack) {
         if self.recovery_until.is_some_and(|until| ack.cumulative >= until) {
             self.recovery_until = None;

@@ -15,12 +15,15 @@ pub(crate) use streams::Streams;
 use crate::{
     Config, Recovery, Time,
     congestion::{self, Ack, CongestionControl, Loss, RateSample},
+    path_mtu::PathMtu,
     seq::Tsn,
-    wire::{Data, DeltaSack, ForwardTsn, IData, IForwardTsn, Sack},
+    wire::{COMMON_HEADER, Data, DeltaSack, ForwardTsn, IData, IForwardTsn, Sack},
 };
 
 /// Rather than a smaller fragment, a packet ends.
 const LEAST_FRAGMENT: usize = 128;
+/// As many bytes wait at least when a path is probed for larger packets: some forty packets.
+const WORTH_A_PROBE: usize = 48 << 10;
 /// TSNs between the cumulative one and the last sent, at most.
 const MAX_SPAN: usize = 65_000;
 /// The same for a peer whose acknowledgements reach further.
@@ -33,6 +36,9 @@ pub(crate) struct Sender {
     board: Scoreboard,
     control: Box<dyn CongestionControl>,
     pacer: Pacer,
+    path_mtu: PathMtu,
+    /// What a packet that every path carries has room for: the most that a fragment takes.
+    base_room: usize,
     recovery: Recovery,
     max_burst: Option<u32>,
     /// Packets that may leave before the next SACK, for senders without pacing.
@@ -54,8 +60,9 @@ pub(crate) struct Sender {
     /// Since a timeout, until something is acknowledged: one packet at a time.
     stalled: bool,
     stalled_sent: bool,
-    /// One packet may leave whatever the window (RFC 9260 §7.2.4 rule 3).
-    fast_retransmit: bool,
+    /// One packet may leave whatever the window: a fast retransmission (RFC 9260 §7.2.4 rule 3), or a tail-loss probe
+    /// (RFC 8985 §7.3).
+    retransmit_now: bool,
     forward_due: bool,
     given_up: Vec<u64>,
 }
@@ -66,8 +73,10 @@ impl Sender {
             streams: Streams::default(),
             rtt: Rtt::new(config),
             board: Scoreboard::new(initial),
-            control: congestion::new(config),
+            control: congestion::new(config, initial.wire()),
             pacer: Pacer::new(),
+            path_mtu: PathMtu::new(config.packet_size, config.max_packet_size),
+            base_room: config.packet_size.saturating_sub(COMMON_HEADER).max(LEAST_FRAGMENT) & !3,
             recovery: config.recovery,
             max_burst: config.max_burst,
             burst_left: u32::MAX,
@@ -82,7 +91,7 @@ impl Sender {
             timeout_at: None,
             stalled: false,
             stalled_sent: false,
-            fast_retransmit: false,
+            retransmit_now: false,
             forward_due: false,
             given_up: Vec::new(),
         }
@@ -91,6 +100,27 @@ impl Sender {
     pub(crate) fn set_peer_window(&mut self, window: u32) {
         self.peer_window = window as usize;
         self.control.handle_peer_window(window.into());
+    }
+
+    /// Packets take another path from now on.
+    pub(crate) fn handle_path(&mut self, packet_size: usize, max_packet_size: usize) {
+        self.path_mtu = PathMtu::new(packet_size, max_packet_size);
+        self.control.handle_packet_size(packet_size as u64);
+    }
+
+    /// The size of a probe of the path's MTU, if one is due.
+    pub(crate) fn poll_probe(&mut self, now: Time) -> Option<usize> {
+        // Without much to send, larger packets are of no use.
+        if self.streams.total() < WORTH_A_PROBE {
+            return None;
+        }
+        self.path_mtu.poll_probe(now, self.rtt.timeout())
+    }
+
+    pub(crate) fn handle_probe_answer(&mut self, size: usize, sent: Time) {
+        if self.path_mtu.handle_answer(size, sent) {
+            self.control.handle_packet_size(size as u64);
+        }
     }
 
     /// Nothing is waiting and nothing is out.
@@ -150,10 +180,11 @@ impl Sender {
             Recovery::Counting => {
                 let in_recovery = self.control.in_recovery();
                 self.board.detect_by_counting(in_recovery, &mut outcome);
-                self.fast_retransmit |= outcome.lost > 0 && !in_recovery;
+                self.retransmit_now |= outcome.lost > 0 && !in_recovery;
             }
         }
         self.tell_control(&outcome, rtt, in_flight_before, now);
+        self.watch_large(&outcome, now);
         self.peer_window = (window as usize).saturating_sub(self.board.payload_in_flight());
         self.give_up(now);
         self.forward_due |= self.board.forward_point().is_some();
@@ -165,6 +196,14 @@ impl Sender {
             if self.recovery == Recovery::Counting && !outcome.cumulative_moved && self.timeout_at.is_some() {
                 self.timeout_at = running.or(self.timeout_at);
             }
+        }
+    }
+
+    /// Large packets that vanish while small ones arrive, or nothing does.
+    fn watch_large(&mut self, outcome: &Outcome, now: Time) {
+        let rtt = self.rtt.smoothed().unwrap_or_default();
+        if self.path_mtu.handle_fate(outcome.large_acked, outcome.large_lost, now, rtt) {
+            self.control.handle_packet_size(self.path_mtu.size() as u64);
         }
     }
 
@@ -261,6 +300,8 @@ impl Sender {
         if self.look_again.is_some_and(|at| at <= now) {
             self.look_again = self.board.detect_by_time(now, self.reordering_window(), &mut outcome);
             self.tell_control(&outcome, None, in_flight_before, now);
+            self.watch_large(&outcome, now);
+            outcome = Outcome::default();
             self.give_up(now);
         }
         if self.timeout_at.is_some_and(|at| at <= now) {
@@ -269,6 +310,7 @@ impl Sender {
             // What a peer reported and did not keep shows in a second timeout in a row.
             self.board.lose_all(self.rtt.backoffs() > 1, &mut outcome);
             self.control.handle_timeout(now);
+            self.watch_large(&outcome, now);
             (self.stalled, self.stalled_sent) = (true, false);
             self.burst_left = self.max_burst.unwrap_or(u32::MAX);
             (self.probe_at, self.look_again) = (None, None);
@@ -279,7 +321,7 @@ impl Sender {
         }
         if self.probe_at.is_some_and(|at| at <= now) {
             (self.probe_at, self.probed) = (None, true);
-            self.board.probe_tail();
+            self.retransmit_now |= self.board.probe_tail();
             self.give_up(now);
             self.forward_due |= self.board.forward_point().is_some();
             self.set_timers(now);
@@ -306,16 +348,20 @@ impl Sender {
         self.timeout_at.get_or_insert(now + self.rtt.timeout());
     }
 
-    /// Fills what `room` says a packet has left with fragments; `packet_start` is where the packet began.
-    pub(crate) fn write_data(&mut self, out: &mut Vec<u8>, room: usize, now: Time) {
+    /// Fills the packet that begins at `start` with fragments.
+    pub(crate) fn write_data(&mut self, out: &mut Vec<u8>, start: usize, now: Time) {
         self.streams.drop_expired(now);
         if !self.may_send(now) {
             return;
         }
         let header = if self.interleave { IData::HEADER } else { Data::HEADER };
-        let end = out.len() + room;
+        let end = start + self.path_mtu.size();
+        let room = end.saturating_sub(out.len()) & !3;
+        // As few fragments as fit a small packet each, and of one size, so that they fill any large one.
+        let fragments = room.div_ceil(self.base_room).max(1);
+        let most = room.div_ceil(fragments).next_multiple_of(4).min(self.base_room);
         let before = self.board.in_flight();
-        let mut wrote = 0;
+        let (mut wrote, mut written) = (0, 0);
         loop {
             let left = end.saturating_sub(out.len()) & !3;
             if left <= header {
@@ -329,10 +375,11 @@ impl Sender {
                 Self::write_fragment(out, fragment, tsn, self.interleave, self.probed || self.stalled);
                 self.board.resend(tsn, size as u32, now);
                 wrote += size;
+                written += 1;
                 continue;
             }
             let least = if wrote == 0 && room >= LEAST_FRAGMENT + 512 { 1 } else { LEAST_FRAGMENT };
-            let payload_room = left - header;
+            let payload_room = left.min(most) - header;
             if self.streams.is_empty() || !self.streams.fits(payload_room, least) || self.stalled && wrote > 0
             {
                 break;
@@ -354,9 +401,13 @@ impl Sender {
             Self::write_fragment(out, &fragment, tsn, self.interleave, immediate);
             self.board.send_new(fragment, size as u32, now);
             wrote += size;
+            written += 1;
         }
         if wrote == 0 {
             return;
+        }
+        if out.len() - start > self.base_room + COMMON_HEADER {
+            self.board.mark_large(written);
         }
         if let Some(rate) = self.control.pacing_rate() {
             self.pacer.sent(wrote as u64, rate);
@@ -406,10 +457,7 @@ impl Sender {
             self.pacer.unblock();
             return !self.stalled_sent;
         }
-        if self.probed && self.board.peek_lost().is_some() && self.probe_at.is_none() {
-            return true;
-        }
-        if std::mem::take(&mut self.fast_retransmit) && self.board.peek_lost().is_some() {
+        if std::mem::take(&mut self.retransmit_now) && self.board.peek_lost().is_some() {
             return true;
         }
         if self.board.in_flight() == 0 {

@@ -10,7 +10,7 @@
 //! ```
 use super::{
     Abort, CookieAck, CookieEcho, Data, DeltaSack, Error, ForwardTsn, Heartbeat, HeartbeatAck, IData,
-    IForwardTsn, Init, Malformed, Reconfig, Sack, Shutdown, ShutdownAck, ShutdownComplete,
+    IForwardTsn, Init, Malformed, Pad, Reconfig, Sack, Shutdown, ShutdownAck, ShutdownComplete,
 };
 
 /// The first byte of a chunk.
@@ -35,6 +35,8 @@ impl ChunkType {
     pub const I_DATA: Self = Self(0x40);
     /// RFC 6525 §3.1.
     pub const RECONFIG: Self = Self(0x82);
+    /// RFC 4820 §3.
+    pub const PAD: Self = Self(0x84);
     /// Private: see [`DeltaSack`].
     pub const DELTA_SACK: Self = Self(0x9c);
     /// RFC 3758 §3.2.
@@ -86,6 +88,7 @@ pub enum Chunk<'a> {
     CookieAck,
     ShutdownComplete,
     Reconfig(Reconfig<'a>),
+    Pad(Pad),
     ForwardTsn(ForwardTsn<'a>),
     IForwardTsn(IForwardTsn<'a>),
     Unknown(Raw<'a>),
@@ -111,6 +114,7 @@ impl<'a> Chunk<'a> {
             ChunkType::COOKIE_ACK => Chunk::CookieAck,
             ChunkType::SHUTDOWN_COMPLETE => Chunk::ShutdownComplete,
             ChunkType::RECONFIG => Chunk::Reconfig(Reconfig::parse(value)?),
+            ChunkType::PAD => Chunk::Pad(Pad::parse(value)),
             ChunkType::FORWARD_TSN => Chunk::ForwardTsn(ForwardTsn::parse(value)?),
             ChunkType::I_FORWARD_TSN => Chunk::IForwardTsn(IForwardTsn::parse(value)?),
             _ => Chunk::Unknown(raw),
@@ -136,6 +140,7 @@ impl<'a> Chunk<'a> {
             Chunk::CookieAck => CookieAck.write(out),
             Chunk::ShutdownComplete => ShutdownComplete.write(out),
             Chunk::Reconfig(reconfig) => reconfig.write(out),
+            Chunk::Pad(pad) => pad.write(out),
             Chunk::ForwardTsn(forward) => forward.write(out),
             Chunk::IForwardTsn(forward) => forward.write(out),
             Chunk::Unknown(raw) => {

@@ -43,6 +43,8 @@ const GOLDEN: &[(&str, &str)] = &[
     ("RE-CONFIG response", "82 00 0010 | 0010 000c 00000001 00000001"),
     // incoming reset of all streams
     ("RE-CONFIG incoming", "82 00 000c | 000e 0008 00000001"),
+    // five zeros, and the chunk's own padding
+    ("PAD", "84 00 0009 | 0000000000 000000"),
     // cumulative, stream 1 up to 2
     ("FORWARD TSN", "c0 00 000c | 00000010 | 0001 0002"),
     // cumulative, stream 1 unordered up to message 2

@@ -15,6 +15,12 @@ pub(crate) struct Pair {
     pub(crate) delay: Duration,
     /// Decides by number and direction whether a packet is lost.
     pub(crate) lose: Box<dyn FnMut(u64, usize) -> bool>,
+    /// Larger packets are lost, bytes.
+    pub(crate) carries: usize,
+    /// Probes sent: when, by whom, of which size.
+    pub(crate) probes: Vec<(Time, usize, usize)>,
+    /// The largest packet that arrived with what is not a probe.
+    pub(crate) largest: usize,
     /// Touches a packet on its way.
     pub(crate) damage: Box<Damage>,
     count: u64,
@@ -31,6 +37,9 @@ impl Pair {
             wire: VecDeque::new(),
             delay: Duration::from_millis(10),
             lose: Box::new(|_, _| false),
+            carries: usize::MAX,
+            probes: Vec::new(),
+            largest: 0,
             damage: Box::new(|_, _| {}),
             count: 0,
         }
@@ -63,13 +72,19 @@ impl Pair {
         let mut batch = Vec::new();
         loop {
             let start = batch.len();
-            if !self.ends[end].poll_transmit(self.now, &mut batch) {
+            let probe = self.ends[end].poll_probe(self.now, &mut batch);
+            if !probe && !self.ends[end].poll_transmit(self.now, &mut batch) {
                 break;
             }
             let mut packet = batch[start..].to_vec();
-            assert!(packet.len() <= 1191);
+            if probe {
+                self.probes.push((self.now, end, packet.len()));
+            }
             self.count += 1;
-            if !(self.lose)(self.count, end) {
+            if !(self.lose)(self.count, end) && packet.len() <= self.carries {
+                if !probe {
+                    self.largest = self.largest.max(packet.len());
+                }
                 (self.damage)(self.count, &mut packet);
                 self.wire.push_back((self.now + self.delay, 1 - end, packet));
             }

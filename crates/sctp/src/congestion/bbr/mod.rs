@@ -62,7 +62,7 @@ pub(super) struct Bbr {
 }
 
 impl Bbr {
-    pub(super) fn new(packet: u64) -> Self {
+    pub(super) fn new(packet: u64, seed: u32) -> Self {
         Self {
             packet,
             state: State::Startup,
@@ -78,7 +78,7 @@ impl Bbr {
             fresh: true,
             queue_before: false,
             delivered: 0,
-            cycles: 0,
+            cycles: seed,
             window: INITIAL_PACKETS * packet,
             rate: None,
         }
@@ -132,6 +132,11 @@ impl Bbr {
 }
 
 impl CongestionControl for Bbr {
+    fn handle_packet_size(&mut self, bytes: u64) {
+        self.packet = bytes;
+        self.model.packet = bytes;
+    }
+
     fn handle_sent(&mut self, now: Time, in_flight: u64, app_limited: bool) {
         if in_flight == 0 && app_limited {
             self.model.restart(now);

@@ -15,7 +15,7 @@ pub(super) struct Round {
 
 #[derive(Debug)]
 pub(super) struct Model {
-    packet: u64,
+    pub(super) packet: u64,
     /// Largest rate in the current and the previous probing cycle, bytes a second.
     max_rate: [u64; 2],
     pub(super) min_rtt: Option<Duration>,

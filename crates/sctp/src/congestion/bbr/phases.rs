@@ -16,6 +16,11 @@ const LEAVE_ROOM: f64 = 0.94;
 const LEAVE_ROOM_LEAST: f64 = 0.6;
 /// A round.
 const LOWER_BOUNDS_GROW: f64 = 0.05;
+/// In a probing round the rate grows by as much at least, or the path is full.
+const GROWTH: f64 = 1.125;
+/// The same while what was safe once holds us back: that grows by a sixteenth in the first round, an eighth in the
+/// second. A flow that began in somebody's overshoot learned a bound far below its share, and gets out of it so.
+const HELD_GROWTH: f64 = 1.1;
 const MIN_RTT_STALE: Duration = Duration::from_secs(5);
 const PROBE_RTT: Duration = Duration::from_millis(200);
 /// At the latest after as many rounds we probe again, for Reno's window would have grown by as many packets, and so
@@ -27,10 +32,21 @@ pub(super) enum State {
     Startup,
     Drain,
     Down,
-    Cruise { since: Time, lasts: Duration, rounds: u32 },
+    Cruise {
+        since: Time,
+        lasts: Duration,
+        rounds: u32,
+    },
     Refill,
-    Up { rounds: u32 },
-    ProbeRtt { until: Option<Time>, rounds: u32 },
+    /// `held`: in this round, what was safe once kept us from sending more.
+    Up {
+        rounds: u32,
+        held: bool,
+    },
+    ProbeRtt {
+        until: Option<Time>,
+        rounds: u32,
+    },
 }
 
 impl State {
@@ -115,16 +131,17 @@ impl Bbr {
             }
             State::Refill => {
                 self.plateau = Plateau::default();
-                self.enter(State::Up { rounds: 0 });
+                self.enter(State::Up { rounds: 0, held: false });
             }
-            State::Up { rounds } => {
+            State::Up { rounds, held } => {
                 *rounds += 1;
+                let growth = if std::mem::take(held) { HELD_GROWTH } else { GROWTH };
                 let rounds = *rounds;
                 if congested {
                     self.bound_inflight(delivered);
                     self.enter_down();
                 } else if !sample.app_limited
-                    && self.plateau.round(self.model.round.max_rate as f64, 1.125) >= 1
+                    && self.plateau.round(self.model.round.max_rate as f64, growth) >= 1
                     && rounds >= 2
                 {
                     self.enter_down();
@@ -172,8 +189,9 @@ impl Bbr {
 
     /// Somebody else needs the room (draft §5.5.10.3).
     fn yield_some(&mut self, delivered: f64) {
-        let latest = (self.model.round.max_rate as f64).min(self.bandwidth());
-        let rate = latest * YIELD;
+        // A round of which next to nothing arrived, in an outage, measures next to nothing.
+        let bandwidth = self.bandwidth();
+        let rate = (self.model.round.max_rate as f64).clamp(bandwidth * BETA, bandwidth) * YIELD;
         self.model.limit_rate(rate);
         self.rate_lo = rate;
         self.inflight_lo = (delivered * YIELD).max(self.model.bdp(rate));
@@ -194,7 +212,8 @@ impl Bbr {
             State::Drain if in_flight <= bdp => self.enter_down(),
             State::Down if in_flight <= bdp.min((self.inflight_hi * HEADROOM).max(self.floor())) => {
                 self.cycles = self.cycles.wrapping_add(1);
-                // Spread over 2 to 3 s, so that flows do not probe in step (the golden ratio's multiples).
+                // Spread over 2 to 3 s (the golden ratio's multiples), and each flow begins elsewhere, so that they do not
+                // probe in step.
                 let spread = f64::from(self.cycles) * 0.618_033_988 % 1.0;
                 let lasts = Duration::from_secs_f64(2.0 + spread);
                 self.enter(State::Cruise { since: ack.now, lasts, rounds: 0 });
@@ -206,9 +225,10 @@ impl Bbr {
                 self.forget_lower_bounds();
                 self.enter(State::Refill);
             }
-            State::Up { rounds } => {
+            State::Up { rounds, ref mut held } => {
                 if ack.in_flight_before as f64 >= self.inflight_hi * 0.95 {
                     // As fast as the window would double in a few rounds, if nothing is lost (draft §5.3.3.6).
+                    *held = true;
                     self.inflight_hi += ack.acked as f64 * f64::from(1 << rounds.min(4)) / 16.0;
                 }
                 // A queue that was not there before is ours, and says that the path is full.

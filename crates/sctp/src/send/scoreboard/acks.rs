@@ -103,6 +103,7 @@ impl Scoreboard {
                 let transmission = self.drop_from_flight((number - self.log_base) as usize);
                 let size = u64::from(transmission.size);
                 outcome.acked += size;
+                outcome.large_acked |= transmission.large;
                 self.delivered += size;
                 self.delivered_at = now;
                 // An answer to the first sending, not to the second (RFC 8985 §6.2 step 2): tells no time.

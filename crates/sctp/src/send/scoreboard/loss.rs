@@ -19,6 +19,7 @@ impl Scoreboard {
     fn lose(&mut self, log_at: usize, outcome: &mut Outcome) {
         let transmission = self.drop_from_flight(log_at);
         outcome.lost += u64::from(transmission.size);
+        outcome.large_lost |= transmission.large;
         if outcome.lost_newest.is_none_or(|best| best.number < transmission.number) {
             outcome.lost_newest = Some(transmission);
         }

@@ -72,6 +72,8 @@ pub(crate) struct Transmission {
     pub(crate) in_flight: u64,
     pub(crate) app_limited: bool,
     pub(crate) again: bool,
+    /// In a packet larger than every path carries.
+    large: bool,
     live: bool,
 }
 
@@ -88,6 +90,9 @@ pub(crate) struct Outcome {
     pub(crate) lost_newest: Option<Transmission>,
     /// Deemed lost, and yet it arrived.
     pub(crate) spurious: u32,
+    /// Of those sent in large packets, some arrived; some were lost.
+    pub(crate) large_acked: bool,
+    pub(crate) large_lost: bool,
 }
 
 #[derive(Debug)]
@@ -207,6 +212,11 @@ impl Scoreboard {
         self.transmit(tsn, size, now);
     }
 
+    /// The last so many transmissions left together, in a packet larger than every path carries.
+    pub(crate) fn mark_large(&mut self, transmissions: usize) {
+        self.log.iter_mut().rev().take(transmissions).for_each(|transmission| transmission.large = true);
+    }
+
     fn entry(&mut self, tsn: Tsn) -> &mut Entry {
         &mut self.entries[(tsn.0 - self.base.0) as usize]
     }
@@ -235,6 +245,7 @@ impl Scoreboard {
             in_flight: self.in_flight,
             app_limited: self.app_limited_until > self.delivered,
             again,
+            large: false,
             live: true,
         });
     }
