@@ -65,7 +65,8 @@ pub const FAKE_DEVICES: Options = Options {
 pub struct Seat<'a> {
     /// The host.
     pub host: &'a Host,
-    /// The server's `http://ADDRESS:PORT`, which the browser takes for a secure context, as if it were https.
+    /// The server's `http://ADDRESS:PORT`, which the browser takes for a secure context, as if it were https; Chromium
+    /// also for one on the Internet.
     pub secure: &'a str,
 }
 
@@ -203,7 +204,11 @@ fn chromium(
     .into();
     args.push(format!("--user-data-dir={}/profile", dir.path().display()));
     args.extend(options.chromium.iter().map(|argument| (*argument).to_owned()));
-    args.extend(seat.map(|seat| format!("--unsafely-treat-insecure-origin-as-secure={}", seat.secure)));
+    if let Some(Seat { secure, .. }) = seat {
+        args.push(format!("--unsafely-treat-insecure-origin-as-secure={secure}"));
+        let server = secure.trim_start_matches("http://");
+        args.push(format!("--ip-address-space-overrides={server}=public"));
+    }
     let capabilities = json!({
         "browserName": "chrome",
         "goog:chromeOptions": {
