@@ -16,6 +16,8 @@ const DEBIAN: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("unshare", "util-linux"),
     ("npm", "npm"),
+    ("Xvfb", "xvfb"),
+    ("xdotool", "xdotool"),
     ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core"),
     ("/usr/share/fonts/truetype/nanum/NanumGothic.ttf", "fonts-nanum"),
     ("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf", "fonts-noto-color-emoji"),

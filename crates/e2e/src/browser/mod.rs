@@ -17,7 +17,7 @@ use thirtyfour::prelude::*;
 
 pub use inspect::Scheme;
 
-use crate::{Host, PATIENCE, Process};
+use crate::{Host, PATIENCE, Process, Screen};
 
 /// Which browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,12 +39,14 @@ pub struct Options {
     pub languages: &'static str,
     /// Whether pages may have a service worker.
     pub service_worker: bool,
+    /// Whether it has windows, on a [`crate::Screen`] that runs already. Chromium only.
+    pub windows: bool,
 }
 
 impl Options {
     /// What most tests start it with.
     pub const DEFAULT: Self =
-        Self { chromium: &[], firefox: &[], languages: "en-US,en", service_worker: true };
+        Self { chromium: &[], firefox: &[], languages: "en-US,en", service_worker: true, windows: false };
 }
 
 impl Default for Options {
@@ -190,7 +192,6 @@ fn chromium(
     seat: Option<Seat<'_>>,
 ) -> (Command, Map<String, Value>) {
     let mut args: Vec<String> = [
-        "--headless",
         "--no-sandbox", // it runs as root in its namespace
         "--disable-gpu",
         "--disable-quic",
@@ -203,6 +204,7 @@ fn chromium(
     .map(String::from)
     .into();
     args.push(format!("--user-data-dir={}/profile", dir.path().display()));
+    args.extend((!options.windows).then(|| "--headless".to_owned()));
     args.extend(options.chromium.iter().map(|argument| (*argument).to_owned()));
     if let Some(Seat { secure, .. }) = seat {
         args.push(format!("--unsafely-treat-insecure-origin-as-secure={secure}"));
@@ -225,6 +227,9 @@ fn chromium(
         "goog:loggingPrefs": { "browser": "ALL" },
     });
     let mut command = tool("chromedriver", "CHROMEDRIVER");
+    if options.windows {
+        command.env("DISPLAY", Screen::DISPLAY);
+    }
     command.arg("--port=0");
     if seat.is_some() {
         command.args(["--allowed-ips=", "--allowed-origins=*"]); // the host's own network ends at the router
