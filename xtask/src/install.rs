@@ -18,6 +18,7 @@ const DEBIAN: &[(&str, &str)] = &[
     ("npm", "npm"),
     ("Xvfb", "xvfb"),
     ("xdotool", "xdotool"),
+    ("WebKitWebDriver", "webkit2gtk-driver"),
     ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core"),
     ("/usr/share/fonts/truetype/nanum/NanumGothic.ttf", "fonts-nanum"),
     ("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf", "fonts-noto-color-emoji"),

@@ -26,6 +26,8 @@ pub enum Kind {
     Chromium,
     /// Debian's Firefox ESR by geckodriver.
     Firefox,
+    /// Debian's WebKitGTK, which has no WebRTC, in its small browser; needs a [`crate::Screen`] that runs already.
+    WebKit,
 }
 
 /// What a browser is started with.
@@ -108,6 +110,7 @@ impl Browser {
         let (mut command, capabilities) = match kind {
             Kind::Chromium => chromium(&dir, &downloads, options, seat),
             Kind::Firefox => firefox(&downloads, options, seat),
+            Kind::WebKit => webkit(),
         };
         let address = seat.map_or_else(|| "127.0.0.1".to_owned(), |seat| seat.host.address());
         if let Some(seat) = seat {
@@ -268,6 +271,15 @@ fn firefox(downloads: &PathBuf, options: Options, seat: Option<Seat<'_>>) -> (Co
         command.args(["--host", &seat.host.address(), "--allow-hosts", &seat.host.address()]);
     }
     (command, object(capabilities))
+}
+
+/// Its driver does not say when it listens, so a shell looks. No other has its port: the network is the test's own.
+fn webkit() -> (Command, Map<String, Value>) {
+    let mut command = Command::new("bash");
+    let script = "(until : < /dev/tcp/127.0.0.1/4444; do sleep 0.05; done) 2> /dev/null \
+        && echo 'Listening on 127.0.0.1:4444' & exec WebKitWebDriver --port=4444";
+    command.args(["-c", script]).env("DISPLAY", Screen::DISPLAY);
+    (command, object(json!({ "browserName": "MiniBrowser" })))
 }
 
 fn object(value: Value) -> Map<String, Value> {
