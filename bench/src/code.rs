@@ -10,7 +10,7 @@ use e2e::{Browser, Kind, Server, Terminal, random_file};
 use serde_json::json;
 
 use crate::options::Options;
-use crate::stats::median;
+use crate::stats::{median, most};
 
 /// Notes when files were chosen, and when the code is in the document.
 const WATCH: &str = "
@@ -42,7 +42,6 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         terminal.push(start.elapsed().as_secs_f64() * 1e3);
     }
 
-    let most = |times: &[f64]| times.iter().copied().fold(0.0, f64::max);
     let (page_most, terminal_most) = (most(&page), most(&terminal));
     let (page, terminal) = (median(page), median(terminal));
     options.say(&format!("page      {page:5.1} ms from the choice to the code in the document (median of {runs}; at most {page_most:.1})"));

@@ -6,6 +6,7 @@
 //! wan       beeline send | receive, long and lossy  beside TCP on the same lines
 //! paths     page to page over emulated lines        beside a bare data channel and TCP on the same lines
 //! code      from the choice of a file to the code on the screen
+//! open      from opening a link to the accept button    beside the same browser's empty page
 //! soak      memory of both ends while files grow    beside the bare channel's
 //! ```
 //!
@@ -15,6 +16,7 @@ mod bare;
 mod browser;
 mod code;
 mod native;
+mod open;
 mod options;
 mod page;
 mod paths;
@@ -37,9 +39,10 @@ fn main() -> Result<()> {
         "browser" => e2e::sealed_program(limit, browser::run(&options)),
         "native" => e2e::sealed_program(limit, native::run(&options)),
         "code" => e2e::sealed_program(limit, code::run(&options)),
+        "open" => e2e::sealed_program(limit, open::run(&options)),
         "paths" => e2e::sealed_program(limit, paths::run(&options)),
         "wan" => e2e::sealed_program(limit, wan::run(&options)),
         "soak" => e2e::sealed_program(limit, soak::run(&options)),
-        _ => bail!("no such measurement: {name:?}\nhint: browser, code, native, paths, wan or soak"),
+        _ => bail!("no such measurement: {name:?}\nhint: browser, code, native, open, paths, wan or soak"),
     }
 }

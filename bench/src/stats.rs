@@ -90,6 +90,11 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
+/// The largest; 0 for none, or for none above it.
+pub(crate) fn most(values: &[f64]) -> f64 {
+    values.iter().copied().fold(0.0, f64::max)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

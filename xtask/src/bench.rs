@@ -8,7 +8,7 @@ use crate::run::{cargo, find, step};
 /// Installs what it needs and runs it; `options` are the measurement's own.
 pub(crate) fn bench(name: &str, options: &[&str]) -> Result<()> {
     match name {
-        "browser" | "code" | "paths" => install::for_tests()?,
+        "browser" | "code" | "open" | "paths" => install::for_tests()?,
         "native" => {
             install::debian(install::NETCAT)?;
             install::node_datachannel();
@@ -24,7 +24,9 @@ pub(crate) fn bench(name: &str, options: &[&str]) -> Result<()> {
                 cargo(["run", "--quiet", "--release", "-p", "beeline-sim", "--example", "paths", "--"]);
             return step("bench sim-paths", command.args(options));
         }
-        _ => bail!("no such measurement: {name}\nhint: browser, code, native, paths, sim, sim-paths or wan"),
+        _ => bail!(
+            "no such measurement: {name}\nhint: browser, code, native, open, paths, sim, sim-paths or wan"
+        ),
     }
     run(name, options)
 }

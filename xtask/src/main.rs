@@ -31,6 +31,7 @@ usage: cargo xtask TASK
   bench browser [--mib N] [--pairs N] [--json]
   bench native [--mib N] [--runs N] [--json]
   bench code [--runs N] [--json]
+  bench open [--runs N] [--json]
   bench paths [--short] [--full] [--changes] [--company] [--cell MBIT,MS,BDP,PERCENT[,FROM,TO]]… [--runs N] [--json]
   bench wan [--mib N] [--runs N] [--json]
   bench sim [--short] [--fair] [--mbit M] [--rtt MS] [--loss PERCENT]

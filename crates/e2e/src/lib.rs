@@ -5,6 +5,7 @@
 //! #[test] fn name() ── sealed ──> unshare: own network, own pids ──> the same test again
 //!                                                                     ├─ Server    beeline serve
 //!                                                                     ├─ Browser   chromedriver or geckodriver, and the page's contract
+//!                                                                     ├─ Screen    a monitor's place, for the system's dialogs
 //!                                                                     ├─ Terminal  beeline send | receive
 //!                                                                     ├─ Lab       two hosts whose path can be cut
 //!                                                                     └─ Joined    two hosts and an emulated line between them
@@ -18,6 +19,7 @@ mod joined;
 mod lab;
 mod ping;
 mod process;
+mod screen;
 mod sealed;
 mod server;
 mod tcp;
@@ -33,6 +35,7 @@ pub use lab::{Host, Lab};
 pub use netlab::{Line, Settings, Way};
 pub use ping::{Pings, RoundTrips};
 pub use process::{Process, beeline, target_dir};
+pub use screen::Screen;
 pub use sealed::{LAN_ADDRESS, sealed, sealed_program};
 pub use server::Server;
 pub use tcp::{Tcp, has_congestion_control};

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Result, ensure};
-use e2e::Kind::{Chromium, Firefox};
-use e2e::{Browser, Kind, Sample, Scheme, Server, Terminal, Tree, random_file, walk};
+use e2e::Kind::{Chromium, Firefox, WebKit};
+use e2e::{Browser, Kind, Options, Sample, Scheme, Screen, Server, Terminal, Tree, random_file, walk};
 
 e2e::tests! {
     the_policy_forbids_nothing_that_chromium_needs: no_violation(Chromium);
@@ -17,6 +17,8 @@ e2e::tests! {
     a_secret_leaves_the_address_at_once: the_fragment_goes();
     a_wrong_code_is_said_in_words: a_wrong_code();
     opening_the_page_transfers_little: light();
+    firefox_without_webrtc_says_what_is_missing: without_webrtc(Firefox);
+    webkitgtk_which_has_no_webrtc_says_what_is_missing: without_webrtc(WebKit);
 }
 
 /// Bytes of all that one opening of the page transfers, compressed with brotli.
@@ -223,5 +225,20 @@ async fn light() -> Result<()> {
     let total: u64 = sizes.values().sum();
     ensure!(total <= LIGHT, "{total} bytes: {sizes:#?}");
     println!("{total} bytes: {sizes:?}");
+    Ok(())
+}
+
+async fn without_webrtc(kind: Kind) -> Result<()> {
+    let server = Server::start()?;
+    let _screen = (kind == WebKit).then(Screen::start).transpose()?;
+    let switched_off = Options { firefox: &[("media.peerconnection.enabled", false)], ..Options::default() };
+    let browser = Browser::start_with(kind, switched_off).await?;
+
+    browser.open(&server.url).await?;
+
+    assert_eq!(browser.state().await?, "unsupported");
+    let (error, hint) = (browser.text("#error").await?, browser.text("#hint").await?);
+    ensure!(error.contains("WebRTC"), "what is missing is named: {error}");
+    ensure!(hint.contains("beeline receive"), "a way out is named: {hint}");
     Ok(())
 }

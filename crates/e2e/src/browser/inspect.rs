@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use thirtyfour::cdp::domains::emulation::{MediaFeature, SetEmulatedMedia};
 
 use super::{Browser, Kind};
@@ -89,6 +89,7 @@ impl Browser {
                 let found = self.in_chrome(POLICY_IN_CONSOLE, vec![]).await?;
                 return Ok(serde_json::from_value(found)?);
             }
+            Kind::WebKit => bail!("WebKit's driver does not tell"),
         };
         let console = self.console().await?;
         found.extend(console.into_iter().filter(|line| line.contains("Content Security Policy")));
@@ -112,6 +113,7 @@ impl Browser {
                 };
                 Ok(said.filter(bad).collect())
             }
+            Kind::WebKit => bail!("WebKit's driver does not tell"),
         }
     }
 }

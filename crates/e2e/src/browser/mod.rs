@@ -17,7 +17,7 @@ use thirtyfour::prelude::*;
 
 pub use inspect::Scheme;
 
-use crate::{Host, PATIENCE, Process};
+use crate::{Host, PATIENCE, Process, Screen};
 
 /// Which browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub enum Kind {
     Chromium,
     /// Debian's Firefox ESR by geckodriver.
     Firefox,
+    /// Debian's WebKitGTK, which has no WebRTC, in its small browser; needs a [`crate::Screen`] that runs already.
+    WebKit,
 }
 
 /// What a browser is started with.
@@ -39,12 +41,14 @@ pub struct Options {
     pub languages: &'static str,
     /// Whether pages may have a service worker.
     pub service_worker: bool,
+    /// Whether it has windows, on a [`crate::Screen`] that runs already. Chromium only.
+    pub windows: bool,
 }
 
 impl Options {
     /// What most tests start it with.
     pub const DEFAULT: Self =
-        Self { chromium: &[], firefox: &[], languages: "en-US,en", service_worker: true };
+        Self { chromium: &[], firefox: &[], languages: "en-US,en", service_worker: true, windows: false };
 }
 
 impl Default for Options {
@@ -65,7 +69,8 @@ pub const FAKE_DEVICES: Options = Options {
 pub struct Seat<'a> {
     /// The host.
     pub host: &'a Host,
-    /// The server's `http://ADDRESS:PORT`, which the browser takes for a secure context, as if it were https.
+    /// The server's `http://ADDRESS:PORT`, which the browser takes for a secure context, as if it were https; Chromium
+    /// also for one on the Internet.
     pub secure: &'a str,
 }
 
@@ -105,6 +110,7 @@ impl Browser {
         let (mut command, capabilities) = match kind {
             Kind::Chromium => chromium(&dir, &downloads, options, seat),
             Kind::Firefox => firefox(&downloads, options, seat),
+            Kind::WebKit => webkit(),
         };
         let address = seat.map_or_else(|| "127.0.0.1".to_owned(), |seat| seat.host.address());
         if let Some(seat) = seat {
@@ -189,7 +195,6 @@ fn chromium(
     seat: Option<Seat<'_>>,
 ) -> (Command, Map<String, Value>) {
     let mut args: Vec<String> = [
-        "--headless",
         "--no-sandbox", // it runs as root in its namespace
         "--disable-gpu",
         "--disable-quic",
@@ -202,8 +207,13 @@ fn chromium(
     .map(String::from)
     .into();
     args.push(format!("--user-data-dir={}/profile", dir.path().display()));
+    args.extend((!options.windows).then(|| "--headless".to_owned()));
     args.extend(options.chromium.iter().map(|argument| (*argument).to_owned()));
-    args.extend(seat.map(|seat| format!("--unsafely-treat-insecure-origin-as-secure={}", seat.secure)));
+    if let Some(Seat { secure, .. }) = seat {
+        args.push(format!("--unsafely-treat-insecure-origin-as-secure={secure}"));
+        let server = secure.trim_start_matches("http://");
+        args.push(format!("--ip-address-space-overrides={server}=public"));
+    }
     let capabilities = json!({
         "browserName": "chrome",
         "goog:chromeOptions": {
@@ -220,6 +230,9 @@ fn chromium(
         "goog:loggingPrefs": { "browser": "ALL" },
     });
     let mut command = tool("chromedriver", "CHROMEDRIVER");
+    if options.windows {
+        command.env("DISPLAY", Screen::DISPLAY);
+    }
     command.arg("--port=0");
     if seat.is_some() {
         command.args(["--allowed-ips=", "--allowed-origins=*"]); // the host's own network ends at the router
@@ -258,6 +271,15 @@ fn firefox(downloads: &PathBuf, options: Options, seat: Option<Seat<'_>>) -> (Co
         command.args(["--host", &seat.host.address(), "--allow-hosts", &seat.host.address()]);
     }
     (command, object(capabilities))
+}
+
+/// Its driver does not say when it listens, so a shell looks. No other has its port: the network is the test's own.
+fn webkit() -> (Command, Map<String, Value>) {
+    let mut command = Command::new("bash");
+    let script = "(until : < /dev/tcp/127.0.0.1/4444; do sleep 0.05; done) 2> /dev/null \
+        && echo 'Listening on 127.0.0.1:4444' & exec WebKitWebDriver --port=4444";
+    command.args(["-c", script]).env("DISPLAY", Screen::DISPLAY);
+    (command, object(json!({ "browserName": "MiniBrowser" })))
 }
 
 fn object(value: Value) -> Map<String, Value> {

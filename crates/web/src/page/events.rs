@@ -28,10 +28,12 @@ impl App {
                     self.offer_chosen();
                 }
                 self.stage.set(Stage::Connecting);
+                self.watch_local_network();
             }
             ToPage::Sas { words } => self.sas.set(Some(words)),
             ToPage::Connected => {
                 self.connected.set(true);
+                self.notice.set(None); // what kept the two apart does so no more
                 self.look_at_path();
             }
             ToPage::CanCall => self.call.allow(),
@@ -142,12 +144,20 @@ impl App {
     }
 
     fn closed(self, ended: &Ended) {
+        // What was suspected while the two looked for each other, where it may be why; the other side may tell first.
+        let looked = self.stage.get_untracked() == Stage::Connecting && !self.connected.get_untracked();
+        let pathless = looked && matches!(ended, Ended::NoPath | Ended::Aborted { .. });
+        let suspected = self.notice.get_untracked().filter(|_| pathless);
         self.connected.set(false);
         self.call.end();
         match self.stage.get_untracked() {
             // Nothing is missing then.
             Stage::Done | Stage::Failed | Stage::Landing | Stage::Invited => {}
-            _ => self.fail(strings::ended(ended)),
+            _ => {
+                let (what, hint) = strings::ended(ended);
+                let hint = hint.into_iter().chain(suspected).reduce(|hint, more| hint + " " + &more);
+                self.fail((what, hint));
+            }
         }
     }
 

@@ -54,6 +54,7 @@ pub(super) fn Connecting(app: App) -> impl IntoView {
     view! {
         <h1 tabindex="-1">{heading}</h1>
         <Peer app hint=t!("sas_hint_sender") />
+        <Notice app />
         <div class="row">
             <button class="quiet" type="button" on:click=move |_| app.again()>
                 {t!("cancel")}

@@ -26,6 +26,7 @@ mod incoming;
 mod joining;
 mod landing;
 mod line;
+mod local_network;
 mod moving;
 mod qr;
 mod rtc;
