@@ -96,7 +96,8 @@ async fn pause_and_stop() -> Result<()> {
 /// Title and icon say how far it is while another tab is in front, and only then.
 async fn shown_in_its_tab(browser: &Browser) -> Result<()> {
     let shown = "/^\\d+ % · /.test(document.title) && document.querySelector('link[rel=icon]').href.startsWith('data:')";
-    let hidden = "document.title === 'Beeline' && document.querySelector('link[rel=icon]').href.endsWith('/icon.svg')";
+    let hidden =
+        "document.title === 'Beeline' && document.querySelector('link[rel=icon]').href.endsWith('/icon.svg')";
     browser.until("the page in front shows its name", &format!("!document.hidden && {hidden}")).await?;
     let page = browser.driver.window().await?;
     let other = browser.driver.new_tab().await?;
