@@ -71,7 +71,10 @@ function respond({ port, name, size }) {
         port.onmessage = ({ data }) => {
           if (data === null) controller.close();
           else if (typeof data === "string") controller.error(new Error(data));
-          else controller.enqueue(data);
+          else {
+            controller.enqueue(data);
+            hurry(data.byteLength);
+          }
           wake();
         };
       },
@@ -95,6 +98,12 @@ function respond({ port, name, size }) {
   };
   if (size !== null) headers["content-length"] = String(size);
   return new Response(body, { headers });
+}
+
+// A browser's collector comes by once it has seen 64 MiB of buffers. It sees this one too, of which no page is ever touched:
+// so it comes by five times as often, and what was passed on does not lie about for as long.
+function hurry(bytes) {
+  return new ArrayBuffer(4 * bytes);
 }
 
 // RFC 8187: what encodeURIComponent leaves and the header may not have.

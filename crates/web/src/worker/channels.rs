@@ -4,12 +4,19 @@ use super::{
     driver::{Driver, Machine},
     post_data,
 };
-use crate::channel::{self, Happened, low};
+use crate::{
+    browser,
+    channel::{self, Happened, low},
+};
 use beeline_core::rtc::{Channel, LaneId, LaneState, RtcEvent};
 use js_sys::{ArrayBuffer, Uint8Array};
 use litemap::LiteMap;
 use std::{collections::HashMap, mem};
 use wasm_bindgen::{JsCast, JsValue};
+
+/// Bytes of messages after which the collector is hurried. A buffer of four times as many comes from the system and has
+/// no memory yet.
+const HURRY: u32 = 1 << 20;
 
 /// A channel by its lane and its stream.
 type Place = (u8, u16);
@@ -24,6 +31,8 @@ pub(super) struct Channels {
     limits: HashMap<u8, u32>,
     /// Open, but nothing is known of their limit.
     unlimited: Vec<Place>,
+    /// Bytes of messages since the collector was hurried.
+    heard: u32,
 }
 
 /// A channel of this thread.
@@ -120,6 +129,10 @@ impl Driver {
         let mut message = mem::take(&mut machine.scratch);
         message.resize(view.length() as usize, 0);
         view.copy_to(&mut message);
+        machine.channels.heard += view.length();
+        if machine.channels.heard >= HURRY {
+            browser::hurry_collector(mem::take(&mut machine.channels.heard));
+        }
         if let Some(session) = &mut machine.session {
             session.handle_message(LaneId(lane), channel_of(stream), &message, now());
         }
