@@ -1,8 +1,13 @@
 //! The control: a bare data channel between the same two browsers.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, ensure};
 use e2e::Browser;
-use serde_json::json;
+use serde_json::{Value, json};
+
+/// No transfer takes longer.
+const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// An open channel between two pages that do nothing else.
 #[derive(Debug)]
@@ -29,8 +34,8 @@ impl<'a> Bare<'a> {
     /// Sends so many bytes and waits until the receiver has counted them.
     pub(crate) async fn carry(&self, bytes: u64) -> Result<()> {
         let (sent, received) = tokio::try_join!(
-            self.sender.eval("bare.send(args[0])", vec![json!(bytes)]),
-            self.receiver.eval("bare.receive(args[0])", vec![json!(bytes)]),
+            done(self.sender, "bare.send(args[0])", bytes),
+            done(self.receiver, "bare.receive(args[0])", bytes),
         )?;
         ensure!(sent == received && received == json!(bytes), "sent {sent}, received {received}");
         Ok(())
@@ -53,5 +58,19 @@ impl<'a> Bare<'a> {
             self.receiver.eval("bare.close()", vec![])
         )?;
         Ok(())
+    }
+}
+
+/// What becomes of a promise that may take long: a driver's answer is waited for only so long.
+async fn done(browser: &Browser, promise: &str, bytes: u64) -> Result<Value> {
+    browser.eval(&format!("(window.job = {promise}, null)"), vec![json!(bytes)]).await?;
+    let start = Instant::now();
+    loop {
+        ensure!(start.elapsed() < PATIENCE, "the bare channel does not end");
+        let wait = "Promise.race([window.job, new Promise(over => setTimeout(over, 30_000, null))])";
+        let result = browser.eval(wait, vec![]).await?;
+        if !result.is_null() {
+            return Ok(result);
+        }
     }
 }
