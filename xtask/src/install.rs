@@ -80,7 +80,9 @@ pub(crate) fn debian(wanted: &[(&str, &str)]) -> Result<()> {
     let apt = |arguments: &[&str]| {
         let mut command = Command::new(root.first().copied().unwrap_or("env"));
         command.args(root.iter().skip(1)).args((!root.is_empty()).then_some("env"));
-        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]).args(arguments);
+        // Somebody else may be installing: a fresh machine updates itself.
+        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]);
+        command.args(arguments);
         command
     };
     step("apt-get update", &mut apt(&["update"]))?;
