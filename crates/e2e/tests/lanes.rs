@@ -58,7 +58,9 @@ async fn a_lane_ends() -> Result<()> {
     assert_eq!(sender.finish().await.context("the sender")?, expected);
     receiver.downloaded("lanes.bin", SIZE).await?;
     assert_eq!(Tree::of(&receiver.downloads)?.files(), expected);
+    let before = sent[0]; // it was alone at the beginning
     let sent: Vec<f64> = serde_json::from_value(sender.eval(SENT, vec![]).await?)?;
-    assert!(sent[0] < SIZE as f64 / 4.0, "the first connection keeps free for control: {sent:?}");
+    let later = sent[0] - before;
+    assert!(later < SIZE as f64 / 16.0, "the first connection keeps free for control: {later} of {sent:?}");
     Ok(())
 }

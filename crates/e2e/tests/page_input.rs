@@ -93,21 +93,23 @@ async fn pause_and_stop() -> Result<()> {
     Ok(())
 }
 
-/// Title and icon say how far it is while another tab is in front, and only then.
+/// Title and icon say how far it is while another tab is in front, and only then. Without a screen no tab is behind
+/// another, so the page is only told so.
 async fn shown_in_its_tab(browser: &Browser) -> Result<()> {
-    let shown = "/^\\d+ % · /.test(document.title) && document.querySelector('link[rel=icon]').href.startsWith('data:')";
-    let hidden =
-        "document.title === 'Beeline' && document.querySelector('link[rel=icon]').href.endsWith('/icon.svg')";
-    browser.until("the page in front shows its name", &format!("!document.hidden && {hidden}")).await?;
-    let page = browser.driver.window().await?;
-    let other = browser.driver.new_tab().await?;
-    browser.driver.switch_to_window(other.clone()).await?;
-    browser.driver.switch_to_window(page.clone()).await?;
-    browser.until("the tab shows progress", &format!("document.hidden && {shown}")).await?;
-    browser.driver.switch_to_window(other).await?;
-    browser.driver.close_window().await?;
-    browser.driver.switch_to_window(page).await?;
-    browser.until("the page is in front again", &format!("!document.hidden && {hidden}")).await
+    let behind = |hidden: bool| {
+        format!(
+            "Object.defineProperty(document, 'hidden', {{ configurable: true, value: {hidden} }});
+             document.dispatchEvent(new Event('visibilitychange'));"
+        )
+    };
+    let icon = "document.querySelector('link[rel=icon]').href";
+    let shown = format!("/^\\d+ % · /.test(document.title) && {icon}.startsWith('data:')");
+    let plain = format!("document.title === 'Beeline' && {icon}.endsWith('/icon.svg')");
+    browser.until("the page in front shows its name", &plain).await?;
+    browser.run::<Option<()>>(&behind(true)).await?;
+    browser.until("the tab behind shows progress", &shown).await?;
+    browser.run::<Option<()>>(&behind(false)).await?;
+    browser.until("the page is in front again", &plain).await
 }
 
 /// Whether progress rests within a few seconds: what is on the way still arrives after a pause.

@@ -84,9 +84,13 @@ async fn read(file: &File, open: &mut Option<Section>, offset: u64, len: u32) ->
             }
         }
         let Some(section) = open else { break };
-        match section.take(&mut bytes[there..]).await? {
-            0 => break,
-            taken => there += taken,
+        match section.take(&mut bytes[there..]).await {
+            Ok(0) => break,
+            Ok(taken) => there += taken,
+            Err(_) => {
+                *open = None;
+                return whole(file, offset, len).await; // a stream does not say why it failed, this does
+            }
         }
     }
     bytes.truncate(there);
