@@ -33,7 +33,7 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
 
 /// Has the collector come by sooner, after `bytes` of messages.
 ///
-/// In Chromium it does once it has seen 64 MiB of buffers. It sees this one too, of which no page is ever touched.
+/// In Chromium it waits for tens of MiB of buffers. It sees this one too, of which no page is ever touched.
 pub(crate) fn hurry_collector(bytes: u32) {
     drop(ArrayBuffer::new(4 * bytes));
 }

@@ -100,8 +100,8 @@ function respond({ port, name, size }) {
   return new Response(body, { headers });
 }
 
-// A browser's collector comes by once it has seen 64 MiB of buffers. It sees this one too, of which no page is ever touched:
-// so it comes by five times as often, and what was passed on does not lie about for as long.
+// Chromium's collector waits for tens of MiB of buffers. It sees this one too, of which no page is ever touched: so it
+// comes by more often, and what was passed on does not lie about for as long.
 function hurry(bytes) {
   return new ArrayBuffer(4 * bytes);
 }

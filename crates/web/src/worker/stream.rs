@@ -1,7 +1,7 @@
 //! Reading a long file from its beginning to its end, all of it into the same memory.
 //!
-//! Browsers free the buffer of a finished read only when their collector comes by, and it does not see how large
-//! buffers are: read in pieces, a file of 1 GiB had 460 MiB of them lie about.
+//! Browsers free the buffer of a finished read only when their collector comes by: read in pieces of 4 MiB, a file of
+//! 1 GiB had up to 460 MiB of them lie about.
 //!
 //! ```text
 //! reads, in order ──queue──> the stream at the right place? ──yes──> its next bytes ──> answers
