@@ -160,6 +160,29 @@ fn a_message_worth_one_sending_is_given_up_and_the_next_go_on() {
     }
 }
 
+/// What was sent of it arrives, but no acknowledgement comes back in time: the rest is never sent, and only a TSN of
+/// its own can say so.
+#[test]
+fn a_message_given_up_half_sent_does_not_hold_up_the_next_though_that_half_arrived() {
+    for interleaving in [true, false] {
+        let once =
+            ChannelConfig { reliability: Reliability::MaxRetransmissions(0), ..ChannelConfig::default() };
+        let config = || Config { interleaving, ..large() };
+        let mut pair = Pair::with_channel(config(), config(), once);
+        pair.lose = Box::new(|_, end| end == 1);
+        pair.send(0, numbered(1, 200_000));
+        pair.run(SECOND / 2);
+        pair.lose = Box::new(|_, _| false);
+        pair.send(0, numbered(2, 4));
+
+        pair.run(60 * SECOND);
+
+        assert_eq!(pair.messages(1), [numbered(2, 4)]);
+        assert_eq!(pair.ends[0].in_flight(), 0);
+        assert_eq!(pair.ends[0].buffered_total(), 0);
+    }
+}
+
 #[test]
 fn a_message_past_its_lifetime_is_not_sent_again() {
     let brief = Reliability::MaxLifetime(Duration::from_millis(5));

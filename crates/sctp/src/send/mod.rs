@@ -270,7 +270,9 @@ impl Sender {
     fn give_up(&mut self, now: Time) {
         self.board.abandon(now, &mut self.given_up);
         for message in self.given_up.drain(..) {
-            self.streams.give_up(message);
+            if let Some(rest) = self.streams.give_up(message) {
+                self.board.abandon_unsent(rest);
+            }
             self.forward_due = true;
         }
     }

@@ -35,6 +35,23 @@ struct Cut {
     at: usize,
 }
 
+impl Cut {
+    /// What is cut next, with this payload.
+    fn fragment(self, stream: u16, message: &Message, payload: Bytes, last: bool) -> Fragment {
+        Fragment {
+            payload,
+            placement: Placement { immediate: false, unordered: message.unordered, first: self.at == 0, last },
+            stream,
+            mid: self.mid,
+            fsn: self.fsn,
+            ppid: message.ppid,
+            message: self.id,
+            max_retransmissions: message.max_retransmissions,
+            expires: message.expires,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Stream {
     queue: VecDeque<Message>,
@@ -122,20 +139,9 @@ impl Streams {
         });
         let len = room.min(message.payload.len() - cut.at);
         let payload = message.payload.slice(cut.at..cut.at + len);
-        let first = cut.at == 0;
+        let last = cut.at + len == message.payload.len();
+        let fragment = cut.fragment(id, message, payload, last);
         cut.at += len;
-        let last = cut.at == message.payload.len();
-        let fragment = Fragment {
-            payload,
-            placement: Placement { immediate: false, unordered: message.unordered, first, last },
-            stream: id,
-            mid: cut.mid,
-            fsn: cut.fsn,
-            ppid: message.ppid,
-            message: cut.id,
-            max_retransmissions: message.max_retransmissions,
-            expires: message.expires,
-        };
         cut.fsn += 1;
         stream.bytes -= len;
         self.bytes -= len;
@@ -159,20 +165,21 @@ impl Streams {
         }
     }
 
-    /// Drops what was not cut yet of the message with this id (it was given up).
-    pub(crate) fn give_up(&mut self, message: u64) -> bool {
-        let Some(at) =
-            self.ready.iter().position(|id| self.streams[id].cut.is_some_and(|cut| cut.id == message))
-        else {
-            return false;
-        };
+    /// Drops what was not cut yet of the message with this id (it was given up), and returns what was dropped as one
+    /// empty last fragment; `None` if all of the message was cut.
+    pub(crate) fn give_up(&mut self, message: u64) -> Option<Fragment> {
+        let cut_of = |id: &u16| self.streams[id].cut.is_some_and(|cut| cut.id == message);
+        let at = self.ready.iter().position(cut_of)?;
         self.ready.swap(0, at);
-        let stream = self.streams.get_mut(&self.ready[0]).expect("ready streams exist");
-        let left = stream.queue[0].payload.len() - stream.cut.map_or(0, |cut| cut.at);
+        let id = self.ready[0];
+        let stream = self.streams.get_mut(&id).expect("ready streams exist");
+        let (cut, message) = (stream.cut.expect("found by it"), &stream.queue[0]);
+        let left = message.payload.len() - cut.at;
         stream.bytes -= left;
         self.bytes -= left;
+        let rest = cut.fragment(id, message, Bytes::new(), true);
         self.finish_front();
-        true
+        Some(rest)
     }
 
     /// Drops whole messages in front that expired before anything of them was sent.

@@ -122,7 +122,7 @@ pub(crate) struct Scoreboard {
     look_through_at: Time,
     /// Until this much was delivered, samples show the application's rate, not the path's.
     app_limited_until: u64,
-    /// Highest cumulative TSN that abandoned fragments allow (RFC 3758 §3.5).
+    /// How many of `entries` are abandoned.
     abandoned: usize,
 }
 

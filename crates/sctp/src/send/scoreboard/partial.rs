@@ -1,7 +1,7 @@
 //! Messages that are given up (RFC 3758).
 use bytes::Bytes;
 
-use super::{Fate, Scoreboard};
+use super::{Entry, Fate, Fragment, Scoreboard};
 use crate::{Time, seq::Tsn};
 
 /// Stream, unordered, message: given up to there.
@@ -47,6 +47,19 @@ impl Scoreboard {
             self.abandoned += 1;
         }
         self.trim_log();
+    }
+
+    /// Takes what no packet carried yet of a message given up, under a TSN that is never sent. Should the fragments
+    /// that were sent all arrive after all, nothing else would tell the peer that the rest does not come.
+    pub(crate) fn abandon_unsent(&mut self, rest: Fragment) {
+        self.entries.push_back(Entry {
+            fragment: rest,
+            fate: Fate::Abandoned,
+            transmissions: 0,
+            misses: 0,
+            counted: false,
+        });
+        self.abandoned += 1;
     }
 
     /// The TSN up to which nothing will be sent again, and what is skipped: stream, unordered, message
