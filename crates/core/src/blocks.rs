@@ -20,8 +20,12 @@ impl Blocks {
 
     /// Copies part of a message to its place in a block of `len` bytes.
     pub fn place(&mut self, block: BlockRef, len: u32, at: u32, bytes: &[u8]) {
-        let buffer = self.0.entry(block).or_insert_with(|| vec![0; len as usize]);
-        let at = at as usize;
+        let (len, at) = (len as usize, at as usize);
+        let buffer = self.0.entry(block).or_insert_with(|| Vec::with_capacity(len));
+        if at == buffer.len() && at + bytes.len() <= len {
+            return buffer.extend_from_slice(bytes);
+        }
+        buffer.resize(len.max(buffer.len()), 0); // out of order, or once more
         if let Some(room) = buffer.get_mut(at..at + bytes.len()) {
             room.copy_from_slice(bytes);
         }
@@ -49,14 +53,14 @@ impl Blocks {
 
     /// The data frame for `Output::Data`. `None` if a block is missing, which is the driver's mistake.
     pub fn frame(&self, transfer: TransferId, stamp: u32, runs: &[Run]) -> Option<Vec<u8>> {
-        let len = runs.iter().map(|r| data::RUN_HEADER + usize::from(r.len)).sum::<usize>();
+        let len = runs.iter().map(|r| data::RUN_HEADER + r.len as usize).sum::<usize>();
         let mut frame = Vec::with_capacity(data::FRAME_HEADER + len);
         data::start(transfer, stamp, &mut frame);
         for run in runs {
             let index = (run.offset / crate::digest::BLOCK_LEN) as u32;
             let block = self.0.get(&BlockRef { transfer, file: run.file, index })?;
             let at = (run.offset % crate::digest::BLOCK_LEN) as usize;
-            data::run(run, block.get(at..at + usize::from(run.len))?, &mut frame);
+            data::run(run, block.get(at..at + run.len as usize)?, &mut frame);
         }
         Some(frame)
     }
@@ -64,5 +68,37 @@ impl Blocks {
     /// Bytes held.
     pub fn bytes(&self) -> usize {
         self.0.values().map(Vec::capacity).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::FileIndex;
+
+    #[test]
+    fn parts_in_any_order_and_twice_become_the_block() {
+        let block = BlockRef { transfer: TransferId(1), file: FileIndex(0), index: 0 };
+        for order in [[0, 1, 2, 1], [2, 0, 1, 0], [1, 2, 2, 0]] {
+            let mut blocks = Blocks::default();
+            for part in order {
+                blocks.place(
+                    block,
+                    7,
+                    part * 3,
+                    &b"abcdefg"[part as usize * 3..][..(7 - part as usize * 3).min(3)],
+                );
+            }
+            assert_eq!(blocks.take(block).as_deref(), Some(&b"abcdefg"[..]), "{order:?}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out() {
+        let block = BlockRef { transfer: TransferId(1), file: FileIndex(0), index: 0 };
+        let mut blocks = Blocks::default();
+        blocks.place(block, 3, 2, b"xy");
+        blocks.place(block, 3, u32::MAX, b"z");
+        assert_eq!(blocks.take(block).as_deref(), Some(&[0, 0, 0][..]));
     }
 }

@@ -33,7 +33,7 @@ fn says(world: &mut World, to: usize, frame: impl Into<Control>) -> Option<Close
 fn data_frame(transfer: TransferId, run: Run) -> Vec<u8> {
     let mut frame = Vec::new();
     data::start(transfer, 0, &mut frame);
-    data::run(&run, &vec![1; usize::from(run.len)], &mut frame);
+    data::run(&run, &vec![1; run.len as usize], &mut frame);
     frame
 }
 

@@ -9,7 +9,7 @@ use beeline_core::{
 };
 use beeline_sim::{Link, World};
 use common::*;
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
 
 const TREE: &[(&str, usize)] = &[
     ("tree/", 0),
@@ -347,10 +347,28 @@ fn several_offers_made_before_anybody_joins_all_go_out_and_may_be_paused_or_canc
 }
 
 #[test]
+fn the_frames_of_a_block_are_of_one_size_and_none_has_a_rest_of_two() {
+    static LENGTHS: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+    let mut world = World::connected(10, Link::home());
+    world.mangle = Some(|_, channel, message| {
+        if channel == beeline_core::rtc::Channel::Data {
+            LENGTHS.lock().unwrap().push(message.len());
+        }
+    });
+    let transfer = send(&mut world, 0, 1, &[("a", 8 * MIB)], any());
+
+    arrives(&mut world, 0, 1, transfer, MINUTE);
+
+    let lengths = LENGTHS.lock().unwrap();
+    let shortest = lengths.iter().min().unwrap();
+    assert!(lengths.len() >= 8 * 5 && *shortest > 48 << 10, "{lengths:?}");
+}
+
+#[test]
 fn a_damaged_block_is_sent_again_also_while_the_window_is_full() {
     let mut world = World::connected(9, Link::home());
     world.mangle = Some(|random, channel, message| {
-        if channel == beeline_core::rtc::Channel::Data && rand_core::RngCore::next_u32(random) % 200 == 0 {
+        if channel == beeline_core::rtc::Channel::Data && rand_core::RngCore::next_u32(random) % 400 == 0 {
             *message.last_mut().unwrap() ^= 1;
         }
     });

@@ -94,7 +94,7 @@ impl Transfers {
             while let Some((lane, max_frame)) = self.lanes.next(now) {
                 let may_lose = lane != LaneId::FIRST;
                 let Some(runs) = sending.frame(max_frame, may_lose, &mut self.outbox) else { break };
-                let bytes: usize = runs.iter().map(|r| data::RUN_HEADER + usize::from(r.len)).sum();
+                let bytes: usize = runs.iter().map(|r| data::RUN_HEADER + r.len as usize).sum();
                 self.lanes.sent(lane, (data::FRAME_HEADER + bytes) as u64, *id, &runs, now);
                 self.outbox.push(Output::Data { lane, transfer: *id, stamp, runs });
                 sending.forget_sent(&mut self.outbox);

@@ -13,7 +13,11 @@ mod reporter;
 
 pub use reporter::Reporter;
 
-use crate::{time::Time, transfer::pump::stamp_of, wire::control::Report};
+use crate::{
+    time::Time,
+    transfer::pump::stamp_of,
+    wire::{control::Report, data::MAX_FRAME_LEN},
+};
 use control::{Climb, Phase, Recent, Round, Trial};
 use path::{PathModel, SHORT, Sample};
 use std::time::Duration;
@@ -27,6 +31,8 @@ const MOST: f64 = (16 << 20) as f64;
 /// Frames: as long as a browser's burst at least.
 const SHORTEST: f64 = 2.0 * PACKET;
 const LONGEST: usize = 64 << 10;
+/// On a LAN the CPU is the limit, and nothing waits for long behind a long frame.
+const LONGEST_NEAR: usize = MAX_FRAME_LEN;
 /// Nothing is held back on a LAN below this.
 const NEAR_WINDOW: f64 = (4 << 20) as f64;
 /// Up to so much, start-up grows by half each round trip; then by a quarter.
@@ -154,7 +160,10 @@ impl Throttle {
 
     /// Bytes of a frame, at most: short where a burst would fill a short queue, long where each costs CPU.
     pub fn frame(&self) -> usize {
-        if self.is_free || self.is_near() {
+        if self.is_near() {
+            return LONGEST_NEAR;
+        }
+        if self.is_free {
             return LONGEST;
         }
         let packets = (self.window / 32.0 / PACKET).floor();

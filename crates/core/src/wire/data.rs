@@ -1,8 +1,8 @@
 //! File bytes on a data channel.
 //!
 //! ```text
-//! frame   0x01 | transfer u32 | stamp u32 | run …                       one message, at most 64 KiB
-//! run     file u32 | offset u64 | len u16 | bytes (1 ..= 65,513)        big-endian
+//! frame   0x01 | transfer u32 | stamp u32 | run …                       one message, at most 256 KiB
+//! run     file u32 | offset u64 | len u32 | bytes (1 ..= 262,119)       big-endian
 //! ```
 //!
 //! `stamp` is the sender's clock in units of 0.1 ms, modulo 2^32; the receiver's report echoes it. A run lies
@@ -15,11 +15,11 @@ use crate::{
 use std::ops::Range;
 
 /// Bytes of a data frame, at most (the peer's `max-message-size` may be smaller).
-pub const MAX_FRAME_LEN: usize = 65_536;
+pub const MAX_FRAME_LEN: usize = 262_144;
 /// Bytes before the first run.
 pub const FRAME_HEADER: usize = 9;
 /// Bytes before a run's own.
-pub const RUN_HEADER: usize = 14;
+pub const RUN_HEADER: usize = 16;
 const KIND: u8 = 0x01;
 
 /// Consecutive bytes of a file, within one block.
@@ -30,7 +30,7 @@ pub struct Run {
     /// Where in the file, in bytes.
     pub offset: u64,
     /// How many bytes, 1 or more.
-    pub len: u16,
+    pub len: u32,
 }
 
 /// Writes a frame's head.
@@ -62,7 +62,7 @@ pub struct DataFrame {
 /// Reads a frame. `None` is a type that may be skipped.
 pub fn decode(message: &[u8]) -> Result<Option<DataFrame>, WireError> {
     if message.len() > MAX_FRAME_LEN {
-        return Err(WireError::Data("longer than 64 KiB"));
+        return Err(WireError::Data("longer than 256 KiB"));
     }
     let mut reader = Reader { message, at: 0 };
     match reader.array::<1>().ok_or(WireError::Empty)? {
@@ -77,17 +77,17 @@ pub fn decode(message: &[u8]) -> Result<Option<DataFrame>, WireError> {
     while reader.at < message.len() {
         let file = FileIndex(u32::from_be_bytes(reader.array().ok_or(cut.clone())?));
         let offset = u64::from_be_bytes(reader.array().ok_or(cut.clone())?);
-        let len = u16::from_be_bytes(reader.array().ok_or(cut.clone())?);
-        let bytes = reader.at..reader.at + usize::from(len);
+        let len = u32::from_be_bytes(reader.array().ok_or(cut.clone())?);
         if len == 0 {
             return Err(WireError::Data("an empty run"));
         }
-        if bytes.end > message.len() {
+        if message.len() - reader.at < len as usize {
             return Err(cut);
         }
         if offset % BLOCK_LEN + u64::from(len) > BLOCK_LEN || offset > crate::manifest::MAX_FILE_LEN {
             return Err(WireError::Data("a run across blocks"));
         }
+        let bytes = reader.at..reader.at + len as usize;
         reader.at = bytes.end;
         runs.push((Run { file, offset, len }, bytes));
     }
@@ -131,11 +131,11 @@ mod tests {
             "01020304", // kind, transfer, stamp
             "00000007",
             "0000000000100000",
-            "0003",
+            "00000003",
             "616263", // file, offset, len, bytes
             "00000008",
             "0000000000000000",
-            "0001",
+            "00000001",
             "64",
         );
         assert_eq!(hex(&sample()), golden);

@@ -40,7 +40,12 @@ impl Cut {
     fn fragment(self, stream: u16, message: &Message, payload: Bytes, last: bool) -> Fragment {
         Fragment {
             payload,
-            placement: Placement { immediate: false, unordered: message.unordered, first: self.at == 0, last },
+            placement: Placement {
+                immediate: false,
+                unordered: message.unordered,
+                first: self.at == 0,
+                last,
+            },
             stream,
             mid: self.mid,
             fsn: self.fsn,

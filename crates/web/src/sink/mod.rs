@@ -26,6 +26,7 @@ use file::FileOut;
 use folder::FolderOut;
 use futures_channel::mpsc;
 use futures_util::StreamExt;
+use js_sys::Uint8Array;
 use private::PrivateOut;
 use std::{rc::Rc, sync::Arc};
 pub(crate) use stream::StreamOut;
@@ -35,10 +36,19 @@ use web_sys::{Blob, FileSystemDirectoryHandle, FileSystemFileHandle};
 /// 480 MiB on a machine with 24 GiB) and fail late, so this stays well below.
 pub(crate) const BLOB_CAP: u64 = 256 << 20;
 
+/// The bytes of a block.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// From where they were checked.
+    Checked(Vec<u8>),
+    /// As they arrived, for a sink that [`takes_messages`](Sink::takes_messages); checked, too.
+    Arrived(Vec<Uint8Array>),
+}
+
 /// What a sink does next.
 #[derive(Debug)]
 enum Job {
-    Write(BlockRef, Vec<u8>),
+    Write(BlockRef, Content),
     Commit(FileIndex),
     Finish,
 }
@@ -69,6 +79,7 @@ pub(crate) enum Target {
 pub(crate) struct Sink {
     jobs: mpsc::UnboundedSender<Job>,
     out: Rc<Out>,
+    takes_messages: bool,
 }
 
 /// Where the bytes go.
@@ -99,26 +110,36 @@ impl Sink {
             Target::Private => Out::Private(PrivateOut::default()),
             Target::Memory => Out::Blob(BlobOut::default()),
         });
+        let takes_messages = matches!(*out, Out::Stream(_)) && !is_archive(&manifest);
         let task_out = out.clone();
         wasm_bindgen_futures::spawn_local(async move {
             let out = task_out;
             let mut shape = if matches!(*out, Out::Folder(_)) { Shape::Tree } else { Shape::of(&manifest) };
             while let Some(job) = queue.next().await {
                 answer(match job {
-                    Job::Write(block, bytes) => {
-                        Answer::Written(block, shape.write(block.file, bytes, &out).await)
-                    }
+                    Job::Write(block, content) => Answer::Written(
+                        block,
+                        match content {
+                            Content::Checked(bytes) => shape.write(block.file, bytes, &out).await,
+                            Content::Arrived(parts) => out.pass_on(parts).await,
+                        },
+                    ),
                     Job::Commit(file) => Answer::Committed(file, shape.commit(file, &out).await),
                     Job::Finish => Answer::Finished(shape.finish(&out).await),
                 });
             }
         });
-        Self { jobs, out }
+        Self { jobs, out, takes_messages }
+    }
+
+    /// Whether it takes what arrived as it is: one file, as a download.
+    pub(crate) fn takes_messages(&self) -> bool {
+        self.takes_messages
     }
 
     /// Writes a block; the next one in order.
-    pub(crate) fn write(&self, block: BlockRef, bytes: Vec<u8>) {
-        self.enqueue(Job::Write(block, bytes));
+    pub(crate) fn write(&self, block: BlockRef, content: Content) {
+        self.enqueue(Job::Write(block, content));
     }
 
     /// An entry is complete.
@@ -198,6 +219,13 @@ impl Out {
             Out::Private(private) => private.send(&bytes).await,
             Out::Blob(blob) => blob.push(&bytes),
             Out::Folder(_) => Ok(()), // it takes bytes by their file
+        }
+    }
+
+    async fn pass_on(&self, parts: Vec<Uint8Array>) -> Result<(), DiskError> {
+        match self {
+            Out::Stream(stream) => stream.pass_on(parts).await,
+            _ => Err(DiskError::Other("only a download takes messages".to_owned())),
         }
     }
 

@@ -73,11 +73,23 @@ impl StreamOut {
     pub(super) async fn send(&self, bytes: &[u8]) -> Result<(), DiskError> {
         for piece in bytes.chunks(PIECE) {
             self.wanted().await?;
-            let piece = Uint8Array::from(piece);
-            let sent = self.port.post_message_with_transferable(&piece, &Array::of1(&piece.buffer()));
-            sent.map_err(|error| DiskError::Other(browser::said(&error)))?;
+            self.give(&Uint8Array::from(piece))?;
         }
         Ok(())
+    }
+
+    /// The same for bytes in the browser's memory, which they leave.
+    pub(super) async fn pass_on(&self, parts: Vec<Uint8Array>) -> Result<(), DiskError> {
+        for part in parts {
+            self.wanted().await?;
+            self.give(&part)?;
+        }
+        Ok(())
+    }
+
+    fn give(&self, piece: &Uint8Array) -> Result<(), DiskError> {
+        let sent = self.port.post_message_with_transferable(piece, &Array::of1(&piece.buffer()));
+        sent.map_err(|error| DiskError::Other(browser::said(&error)))
     }
 
     /// Ends the download well.

@@ -136,7 +136,7 @@ impl Driver {
         if let Some(session) = &mut machine.session {
             session.handle_message(LaneId(lane), channel_of(stream), &message, now());
         }
-        self.pump(&mut machine, &message);
+        self.pump_with(&mut machine, &message, Some(bytes));
         machine.scratch = message;
     }
 

@@ -4,6 +4,7 @@
 //! page, socket, channels, clock, disk ──handle_*──> Session ──poll_output──> pump: channels.rs, files.rs, …
 //! ```
 use super::{
+    arrived::Arrived,
     channels::Channels,
     clock::now,
     post,
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     browser,
     messages::{Lane, ToPage, ToWorker},
-    sink::Sink,
+    sink::{Content, Sink},
 };
 use beeline_core::{
     blocks::Blocks,
@@ -24,6 +25,7 @@ use beeline_core::{
     session::{Config, LaneRules, SenderEngine, Session},
     time::Time,
 };
+use js_sys::ArrayBuffer;
 use std::{
     cell::RefCell,
     collections::{BTreeSet, HashMap},
@@ -40,6 +42,7 @@ pub(super) struct Driver(pub(super) Rc<RefCell<Machine>>);
 pub(super) struct Machine {
     pub(super) session: Option<Session>,
     pub(super) blocks: Blocks,
+    pub(super) arrived: Arrived,
     pub(super) socket: Option<Socket>,
     pub(super) sources: HashMap<TransferId, Source>,
     pub(super) sinks: HashMap<TransferId, Sink>,
@@ -71,6 +74,7 @@ impl Driver {
             RefCell::new(Machine {
                 session: None,
                 blocks: Blocks::default(),
+                arrived: Arrived::default(),
                 socket: None,
                 sources: HashMap::new(),
                 sinks: HashMap::new(),
@@ -140,7 +144,7 @@ impl Driver {
         let mut machine = self.0.borrow_mut();
         let config = Config { name, seed: browser::random(), media: true, throttled: true, lanes };
         machine.session = Some(make(config, now()));
-        self.pump(&mut machine, &[]);
+        self.pump(&mut machine);
     }
 
     pub(super) fn rtc(&self, event: RtcEvent) {
@@ -153,11 +157,16 @@ impl Driver {
         if let Some(session) = &mut machine.session {
             tell(session, now());
         }
-        self.pump(&mut machine, &[]);
+        self.pump(&mut machine);
     }
 
-    /// Does what the session wants until it wants to wait. `message` is what was just handled.
-    pub(super) fn pump(&self, machine: &mut Machine, message: &[u8]) {
+    /// Does what the session wants until it wants to wait.
+    pub(super) fn pump(&self, machine: &mut Machine) {
+        self.pump_with(machine, &[], None);
+    }
+
+    /// The same when a message was just handled: its bytes, and the browser's memory that they came in.
+    pub(super) fn pump_with(&self, machine: &mut Machine, message: &[u8], buffer: Option<&ArrayBuffer>) {
         while let Some(output) = machine.session.as_mut().map(Session::poll_output) {
             match output {
                 Output::Connect => self.connect(machine),
@@ -181,17 +190,28 @@ impl Driver {
                 }
                 Output::Read { block, len } => self.read(machine, block, len),
                 Output::Place { block, len, at, bytes } => {
-                    machine.blocks.place(block, len, at, &message[bytes]);
+                    machine.blocks.place(block, len, at, &message[bytes.clone()]);
+                    let takes = machine.sinks.get(&block.transfer).is_some_and(Sink::takes_messages);
+                    if let Some(buffer) = buffer.filter(|_| takes) {
+                        machine.arrived.keep(block, at, buffer, bytes);
+                    }
                 }
                 Output::Hash { block, len, whole } => machine.hash(block, len, whole),
                 Output::Write { block, len } => {
                     let mut bytes = machine.blocks.take(block).unwrap_or_default();
                     bytes.truncate(len as usize);
+                    let content = match machine.arrived.take(block, len) {
+                        Some(parts) => Content::Arrived(parts),
+                        None => Content::Checked(bytes),
+                    };
                     if let Some(sink) = machine.sinks.get(&block.transfer) {
-                        sink.write(block, bytes);
+                        sink.write(block, content);
                     }
                 }
-                Output::Forget(block) => machine.blocks.forget(block),
+                Output::Forget(block) => {
+                    machine.blocks.forget(block);
+                    machine.arrived.forget(block);
+                }
                 Output::Commit { transfer, file, .. } => {
                     if let Some(sink) = machine.sinks.get(&transfer) {
                         sink.commit(file);

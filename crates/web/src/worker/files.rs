@@ -31,7 +31,7 @@ impl Driver {
                 let transfer = session.offer(manifest, now());
                 machine.sources.insert(transfer, source);
                 post(&ToPage::Offering(tell::offer(transfer, &shown)), &JsValue::UNDEFINED);
-                self.pump(&mut machine, &[]);
+                self.pump(&mut machine);
             }
             (Err(why), _) => post(&ToPage::NotOffered { why }, &JsValue::UNDEFINED),
             (_, None) => {}
@@ -58,7 +58,7 @@ impl Driver {
             }
             Err(error) => post(&ToPage::NotOffered { why: error.to_string() }, &JsValue::UNDEFINED),
         }
-        self.pump(&mut machine, &[]);
+        self.pump(&mut machine);
     }
 
     /// Accepts into what `extra` is (see [`crate::messages::ToWorker::Accept`]).
@@ -83,7 +83,7 @@ impl Driver {
         session.accept(transfer, how, now());
         machine.sinks.insert(transfer, sink);
         self.moves(&mut machine, transfer);
-        self.pump(&mut machine, &[]);
+        self.pump(&mut machine);
     }
 
     fn sunk(&self, transfer: TransferId, answer: Answer) {
@@ -121,7 +121,7 @@ impl Driver {
             if let Some(session) = &mut machine.session {
                 session.handle_read(block, result, now());
             }
-            driver.pump(&mut machine, &[]);
+            driver.pump(&mut machine);
         });
     }
 }
@@ -145,6 +145,7 @@ impl Machine {
 
     pub(super) fn abandon(&mut self, transfer: TransferId) {
         self.blocks.abandon(transfer);
+        self.arrived.abandon(transfer);
         self.sinks.remove(&transfer);
         self.sources.remove(&transfer);
     }

@@ -1,4 +1,5 @@
 //! The worker: one session, driven by what the page, the socket and the clock report.
+mod arrived;
 mod channels;
 mod clock;
 mod driver;

@@ -14,8 +14,8 @@ use crate::browser;
 use beeline_core::digest::BLOCK_LEN;
 use futures_channel::{mpsc, oneshot};
 use futures_util::StreamExt;
-use js_sys::{ArrayBuffer, Function, Reflect, Uint8Array};
-use wasm_bindgen::{JsCast, JsValue};
+use js_sys::{ArrayBuffer, Function, Object, Promise, Reflect, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
     Blob, File, ReadableStreamByobReader, ReadableStreamGetReaderOptions, ReadableStreamReaderMode,
@@ -35,9 +35,20 @@ struct Wanted {
     answer: oneshot::Sender<Result<Vec<u8>, JsValue>>,
 }
 
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(extends = ReadableStreamByobReader)]
+    type Reader;
+
+    /// [`read`](ReadableStreamByobReader::read_with_array_buffer_view) that answers when there are `min` bytes or the
+    /// stream is over; a browser that does not know this option answers as soon as there are any.
+    #[wasm_bindgen(method, catch, js_name = read)]
+    fn read_at_least(this: &Reader, view: &Uint8Array, options: &Object) -> Result<Promise, JsValue>;
+}
+
 /// Where a stream is.
 struct Section {
-    reader: ReadableStreamByobReader,
+    reader: Reader,
     at: u64,
     end: u64,
     /// What is read into; it goes to and fro between here and the stream.
@@ -95,8 +106,7 @@ async fn read(file: &File, open: &mut Option<Section>, offset: u64, len: u32) ->
     }
     bytes.truncate(there);
     if offset + there as u64 >= file.size() as u64 {
-        let last = file.slice_with_f64_and_f64((file.size() - 1.0).max(0.0), file.size())?;
-        JsFuture::from(last.array_buffer()).await?;
+        whole(file, (file.size() as u64).saturating_sub(1), 1).await?;
     }
     Ok(bytes)
 }
@@ -122,9 +132,11 @@ impl Section {
 
     /// Moves what comes next to the beginning of `bytes`; how much that is: nothing at the file's end.
     async fn take(&mut self, bytes: &mut [u8]) -> Result<usize, JsValue> {
-        let most = (bytes.len() as u32).min(self.memory.byte_length());
-        let view = Uint8Array::new_with_byte_offset_and_length(&self.memory, 0, most);
-        let next = JsFuture::from(self.reader.read_with_array_buffer_view(&view)).await?;
+        let most = (bytes.len() as u64).min(self.memory.byte_length().into()).min(self.end - self.at);
+        let view = Uint8Array::new_with_byte_offset_and_length(&self.memory, 0, most as u32);
+        let all = Object::new();
+        Reflect::set(&all, &"min".into(), &(most as f64).into())?;
+        let next = JsFuture::from(self.reader.read_at_least(&view, &all)?).await?;
         let Some(there) = browser::property(&next, "value") else { return Ok(0) };
         let there: Uint8Array = there.unchecked_into();
         self.memory = there.buffer();

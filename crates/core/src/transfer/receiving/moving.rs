@@ -23,7 +23,7 @@ use std::{
 
 /// Entries that the driver commits at the same time, at most.
 const COMMITS: usize = 64;
-/// Separate ranges of a block that have arrived: frames hold 64 KiB, so a block has some twenty.
+/// Separate ranges of a block that have arrived: frames hold 2 KiB at least, so a block has five hundred.
 const MAX_PIECES: usize = 1024;
 /// A block that arrives damaged so often is not the network's fault (which has its own checksums).
 const TRIES: u8 = 3;

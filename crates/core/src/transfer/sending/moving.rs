@@ -209,12 +209,18 @@ impl Moving {
         while room > RUN_HEADER {
             // The first, but for bytes to be sent again behind a block that the receiver has no memory for yet.
             let Some(at) = self.ready.iter().position(|ready| self.allowed(ready) > 0) else { break };
-            let most = self.allowed(&self.ready[at]).min((room - RUN_HEADER) as u64);
+            let room_here = (room - RUN_HEADER) as u64;
+            let left = self.ready[at].left.len();
+            // The frames of a block are of one size, and a block that needs several begins with one of its own.
+            if left > room_here && !runs.is_empty() {
+                break;
+            }
+            let most = left.div_ceil(left.div_ceil(room_here).max(1)).min(self.allowed(&self.ready[at]));
             let ready = &mut self.ready[at];
             let Some(bytes) = ready.left.take_first(most) else { break };
             let len = bytes.end - bytes.start;
             let offset = ready.block.offset() + bytes.start;
-            runs.push(Run { file: ready.block.file, offset, len: len as u16 });
+            runs.push(Run { file: ready.block.file, offset, len: len as u32 });
             room -= RUN_HEADER + len as usize;
             ready.may_be_lost |= may_lose;
             if ready.left.len() == 0
