@@ -92,7 +92,7 @@ fn over_a_relay_there_are_two_at_most() {
 #[test]
 fn the_first_connection_carries_no_file_bytes_while_there_is_another() {
     let mut world = World::connected_with(5, lossy(), at_least(2));
-    let transfer = send(&mut world, 0, 1, &[("a", 20 * MIB)], any());
+    let transfer = send(&mut world, 0, 1, &[("a", 100 * MIB)], any());
     world.run(10 * SECOND);
     assert!(world.further_lanes().len() >= 2);
     world.link.slow.insert(LaneId::FIRST, 30_000);
