@@ -48,7 +48,7 @@ fn many_small_files_do_not_wait_for_a_report_each() {
 }
 
 #[test]
-fn a_free_lane_is_measured_all_the_same_and_on_a_lan_its_engine_is_no_limit_and_frames_are_long() {
+fn a_free_lane_is_measured_all_the_same_and_on_a_lan_its_engine_is_no_limit() {
     for (rtt, may_be_limited) in [(50, true), (3, false)] {
         let mut throttle = Throttle::free();
         let start = Time::from_origin(Duration::from_secs(1));
@@ -68,6 +68,6 @@ fn a_free_lane_is_measured_all_the_same_and_on_a_lan_its_engine_is_no_limit_and_
         assert!((0.5..1.5).contains(&share), "{share:.2} of the rate, {rtt} ms");
         assert_eq!(estimate.engine_limited, may_be_limited, "{rtt} ms");
         assert_eq!(throttle.room(start), u64::MAX);
-        assert_eq!(throttle.frame(), if may_be_limited { 64 << 10 } else { 256 << 10 });
+        assert_eq!(throttle.frame(), 64 << 10);
     }
 }

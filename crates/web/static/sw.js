@@ -72,8 +72,8 @@ function respond({ port, name, size }) {
           if (data === null) controller.close();
           else if (typeof data === "string") controller.error(new Error(data));
           else {
-            controller.enqueue(data);
-            hurry(data.byteLength);
+            for (const piece of data) controller.enqueue(piece);
+            hurry(data.reduce((sum, piece) => sum + piece.byteLength, 0));
           }
           wake();
         };

@@ -31,7 +31,8 @@ const MOST: f64 = (16 << 20) as f64;
 /// Frames: as long as a browser's burst at least.
 const SHORTEST: f64 = 2.0 * PACKET;
 const LONGEST: usize = 64 << 10;
-/// On a LAN the CPU is the limit, and nothing waits for long behind a long frame.
+/// On a LAN a browser's CPU is the limit, and nothing waits for long behind a long frame. To an engine of our own a frame
+/// costs next to nothing, and shorter ones keep more at work at the same time.
 const LONGEST_NEAR: usize = MAX_FRAME_LEN;
 /// Nothing is held back on a LAN below this.
 const NEAR_WINDOW: f64 = (4 << 20) as f64;
@@ -160,11 +161,11 @@ impl Throttle {
 
     /// Bytes of a frame, at most: short where a burst would fill a short queue, long where each costs CPU.
     pub fn frame(&self) -> usize {
-        if self.is_near() {
-            return LONGEST_NEAR;
-        }
         if self.is_free {
             return LONGEST;
+        }
+        if self.is_near() {
+            return LONGEST_NEAR;
         }
         let packets = (self.window / 32.0 / PACKET).floor();
         ((packets * PACKET).max(SHORTEST) as usize).min(LONGEST)

@@ -1,9 +1,9 @@
-//! A download through the service worker (`static/sw.js`), which asks for each piece.
+//! A download through the service worker (`static/sw.js`), which asks for each block.
 //!
 //! ```text
 //! here                          service worker                    download manager
 //!   │<────────── "pull" ────────────│<──── wants bytes ────────────────│
-//!   │─────────── bytes ────────────>│──────────────────────────────────>
+//!   │── a list of pieces, a block ─>│──────────────────────────────────>
 //!   │<────────── "cancel" ──────────│<──── stopped by the person ──────│
 //!   │─ null: the end, or a text: why it failed ─>│
 //! ```
@@ -19,7 +19,7 @@ use web_sys::{MessageEvent, MessagePort};
 /// The browser asks for the first piece as soon as it has started the download.
 const START_MS: i32 = 60_000;
 
-/// Bytes handed over at a time.
+/// Bytes of a piece that is made here.
 const PIECE: usize = 256 << 10;
 
 /// The end of the pipe to the download manager.
@@ -31,7 +31,7 @@ pub(crate) struct StreamOut {
 
 #[derive(Default)]
 struct State {
-    /// Pieces that were asked for and not sent.
+    /// Lists of pieces that were asked for and not sent.
     wanted: u32,
     /// Whether any was ever asked for.
     started: bool,
@@ -71,24 +71,23 @@ impl StreamOut {
 
     /// Hands over bytes once the download manager wants them.
     pub(super) async fn send(&self, bytes: &[u8]) -> Result<(), DiskError> {
-        for piece in bytes.chunks(PIECE) {
-            self.wanted().await?;
-            self.give(&Uint8Array::from(piece))?;
-        }
-        Ok(())
+        self.wanted().await?; // before memory is taken for them
+        self.give(bytes.chunks(PIECE).map(Uint8Array::from))
     }
 
     /// The same for bytes in the browser's memory, which they leave.
     pub(super) async fn pass_on(&self, parts: Vec<Uint8Array>) -> Result<(), DiskError> {
-        for part in parts {
-            self.wanted().await?;
-            self.give(&part)?;
-        }
-        Ok(())
+        self.wanted().await?;
+        self.give(parts.into_iter())
     }
 
-    fn give(&self, piece: &Uint8Array) -> Result<(), DiskError> {
-        let sent = self.port.post_message_with_transferable(piece, &Array::of1(&piece.buffer()));
+    fn give(&self, pieces: impl Iterator<Item = Uint8Array>) -> Result<(), DiskError> {
+        let (list, memory) = (Array::new(), Array::new());
+        for piece in pieces {
+            memory.push(&piece.buffer());
+            list.push(&piece);
+        }
+        let sent = self.port.post_message_with_transferable(&list, &memory);
         sent.map_err(|error| DiskError::Other(browser::said(&error)))
     }
 

@@ -11,7 +11,7 @@ use wasm_bindgen::{JsCast, JsValue};
 /// How often progress is shown at first; from [`SELDOM_TICKS`] on half as often. Where no graphics card draws it, a
 /// picture costs each page 20 ms of a processor, which the channel could use.
 const PROGRESS_MS: i32 = 500;
-const SELDOM_TICKS: u32 = 10;
+const SELDOM_TICKS: u32 = 3;
 /// Browsers stop a service worker that hears nothing for 30 s; a slow download may.
 const KEEP_ALIVE_TICKS: u32 = 20;
 
