@@ -11,7 +11,7 @@ pub(crate) fn bench(name: &str, options: &[&str]) -> Result<()> {
         "browser" | "code" | "open" | "paths" => install::for_tests()?,
         "native" => {
             install::debian(install::NETCAT)?;
-            install::node_datachannel();
+            install::libwebrtc();
         }
         "wan" => {}
         "sim" => {

@@ -29,7 +29,12 @@ pub(crate) const NETCAT: &[(&str, &str)] = &[("nc", "netcat-openbsd")];
 
 const GECKODRIVER: &str = "0.37.1";
 const AXE: &str = "4.14.1";
-const NODE_DATACHANNEL: &str = "0.33.4";
+
+/// The npm packages that are run, with everything below them, pinned by their digests.
+const NPM: [(&str, &str); 2] = [
+    ("package.json", include_str!("../../crates/e2e/npm/package.json")),
+    ("package-lock.json", include_str!("../../crates/e2e/npm/package-lock.json")),
+];
 
 /// The parts of the toolchain beyond the compiler.
 pub(crate) fn components() -> Result<()> {
@@ -53,13 +58,14 @@ fn wasm_target() -> Result<()> {
     step("add the browser's target", Command::new("rustup").args(["target", "add", "wasm32-unknown-unknown"]))
 }
 
-/// Browsers, drivers, fonts, axe-core.
+/// Browsers, drivers, fonts, axe-core, libwebrtc.
 pub(crate) fn for_tests() -> Result<()> {
     // geckodriver has no Debian package and compiles for minutes: beside apt's downloads.
     thread::scope(|scope| {
         let driver = scope.spawn(geckodriver);
         debian(DEBIAN)?;
         axe()?;
+        libwebrtc();
         driver.join().expect("installing does not panic")
     })
 }
@@ -130,16 +136,30 @@ fn axe() -> Result<()> {
     Ok(())
 }
 
-/// Another native WebRTC stack for `bench native`, a binary in an npm package; without it the measurement says so.
-pub(crate) fn node_datachannel() {
-    let folder = target().join("bench");
-    if folder.join("node_modules/node-datachannel").exists() || find("npm").is_none() {
-        return;
+/// Another native WebRTC stack, libwebrtc for Node, as it stands in the lock file: a binary, and nothing of npm's runs.
+/// Without it the tests that talk to it fail, and everything else can still be tested.
+pub(crate) fn libwebrtc() {
+    if let Err(error) = npm() {
+        eprintln!(
+            "   npm can't install @roamhq/wrtc, libwebrtc for Node; what needs it will fail: {error:#}"
+        );
     }
-    let package = format!("node-datachannel@{NODE_DATACHANNEL}");
+}
+
+fn npm() -> Result<()> {
+    let folder = target().join("npm");
+    let is_current = |(name, content): &(&str, &str)| {
+        fs::read_to_string(folder.join(name)).is_ok_and(|found| found == *content)
+    };
+    if NPM.iter().all(is_current) && folder.join("node_modules/@roamhq/wrtc").exists() {
+        return Ok(());
+    }
+    ensure!(find("npm").is_some(), "missing: npm\nhint: on Debian, as root: apt-get install npm");
+    fs::create_dir_all(&folder)?;
+    for (name, content) in NPM {
+        fs::write(folder.join(name), content)?;
+    }
     let mut npm = Command::new("npm");
-    npm.args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(&folder);
-    if let Err(error) = step("npm install node-datachannel (for comparison)", npm.arg(&package)) {
-        eprintln!("   skipped: {error:#}");
-    }
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&folder);
+    step("npm ci (libwebrtc for Node, which is talked to)", &mut npm)
 }

@@ -5,6 +5,7 @@
 //! #[test] fn name() ── sealed ──> unshare: own network, own pids ──> the same test again
 //!                                                                     ├─ Server    beeline serve
 //!                                                                     ├─ Browser   chromedriver or geckodriver, and the page's contract
+//!                                                                     ├─ Node      libwebrtc without a browser
 //!                                                                     ├─ Screen    a monitor's place, for the system's dialogs
 //!                                                                     ├─ Terminal  beeline send | receive
 //!                                                                     ├─ Lab       two hosts whose path can be cut
@@ -17,6 +18,7 @@ mod browser;
 mod files;
 mod joined;
 mod lab;
+mod node;
 mod ping;
 mod process;
 mod screen;
@@ -33,6 +35,7 @@ pub use files::{LARGE, ODD_NAME, Sample, random_file, sparse_file};
 pub use joined::Joined;
 pub use lab::{Host, Lab};
 pub use netlab::{Line, Settings, Way};
+pub use node::{Node, node_modules};
 pub use ping::{Pings, RoundTrips};
 pub use process::{Process, beeline, target_dir};
 pub use screen::Screen;

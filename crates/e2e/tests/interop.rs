@@ -1,11 +1,11 @@
-//! `crates/rtc` against the browsers' own stacks, without Beeline: as offerer and as answerer, messages of every size,
-//! channels that close and open again, ICE restarts by either side.
+//! `crates/rtc` against the browsers' own stacks and libwebrtc's native build, without Beeline: as offerer and as
+//! answerer, messages of every size, channels that close and open again, ICE restarts by either side.
 
 use anyhow::{Context, Result, bail, ensure};
 use beeline_rtc::{ChannelConfig, Config, Handle, Notice, PathState, Reliability, SdpKind, Settings};
 use bytes::Bytes;
 use e2e::Kind::{Chromium, Firefox};
-use e2e::{Browser, Kind, PATIENCE};
+use e2e::{Browser, Kind, Node, PATIENCE};
 use serde_json::{Value, json};
 use tokio::{
     sync::mpsc,
@@ -13,10 +13,12 @@ use tokio::{
 };
 
 e2e::tests! {
-    chromium_answers: exchange(Chromium, true);
-    chromium_offers: exchange(Chromium, false);
-    firefox_answers: exchange(Firefox, true);
-    firefox_offers: exchange(Firefox, false);
+    chromium_answers: exchange(Other::browser(Chromium), true);
+    chromium_offers: exchange(Other::browser(Chromium), false);
+    firefox_answers: exchange(Other::browser(Firefox), true);
+    firefox_offers: exchange(Other::browser(Firefox), false);
+    libwebrtc_answers: exchange(Other::libwebrtc(), true);
+    libwebrtc_offers: exchange(Other::libwebrtc(), false);
 }
 
 /// The channel that both sides know of.
@@ -26,31 +28,63 @@ const CHANNELS: u16 = 16;
 /// `a=max-message-size` of Chromium and of ours.
 const LARGEST: usize = 262_144;
 
-/// Our end, and the browser it talks to.
+/// What runs `fixture/interop.js`.
+enum Other {
+    Browser(Box<Browser>),
+    Node(Node),
+}
+
+impl Other {
+    async fn browser(kind: Kind) -> Result<Self> {
+        let browser = Browser::start(kind).await?;
+        browser.driver.goto("about:blank").await?;
+        browser.driver.execute(include_str!("fixture/interop.js"), vec![]).await?;
+        Ok(Self::Browser(browser.into()))
+    }
+
+    async fn libwebrtc() -> Result<Self> {
+        let mut node = Node::start()?;
+        node.run(include_str!("fixture/interop.js")).await?;
+        Ok(Self::Node(node))
+    }
+
+    async fn eval(&mut self, expression: &str, args: Vec<Value>) -> Result<Value> {
+        match self {
+            Self::Browser(browser) => browser.eval(expression, args).await,
+            Self::Node(node) => node.eval(expression, args).await,
+        }
+    }
+
+    async fn until(&mut self, what: &str, condition: &str) -> Result<()> {
+        match self {
+            Self::Browser(browser) => browser.until(what, condition).await,
+            Self::Node(node) => node.until(what, condition).await,
+        }
+    }
+}
+
+/// Our end, and who it talks to.
 struct Pair {
-    browser: Browser,
+    other: Other,
     handle: Handle,
     notices: mpsc::UnboundedReceiver<Notice>,
     /// The first free stream of ours: even for DTLS's client, who is who answers.
     stream: u16,
 }
 
-async fn exchange(kind: Kind, we_offer: bool) -> Result<()> {
-    let mut pair = Pair::connect(kind, we_offer).await?;
+async fn exchange(other: impl Future<Output = Result<Other>>, we_offer: bool) -> Result<()> {
+    let mut pair = Pair::connect(other.await?, we_offer).await?;
 
     pair.echo_every_size().await.context("sizes")?;
     pair.open_and_close_channels().await.context("channels")?;
     pair.restart(true).await.context("a restart of ours")?;
-    pair.restart(false).await.context("a restart of the browser's")?;
+    pair.restart(false).await.context("a restart of the other's")?;
     pair.echo(Bytes::from(vec![9; LARGEST]), false).await?;
     pair.say_good_bye().await
 }
 
 impl Pair {
-    async fn connect(kind: Kind, we_offer: bool) -> Result<Self> {
-        let browser = Browser::start(kind).await?;
-        browser.driver.goto("about:blank").await?;
-        browser.driver.execute(include_str!("fixture/interop.js"), vec![]).await?;
+    async fn connect(other: Other, we_offer: bool) -> Result<Self> {
         let connection = Config { negotiated: vec![(AGREED, ChannelConfig::default())], ..Config::default() };
         let (sender, notices) = mpsc::unbounded_channel();
         let listener = move |notice| drop(sender.send(notice));
@@ -58,9 +92,9 @@ impl Pair {
         let (handle, task) = beeline_rtc::start(settings, we_offer, listener);
         tokio::spawn(task);
         let stream = if we_offer { 101 } else { 100 };
-        let mut pair = Self { browser, handle, notices, stream };
+        let mut pair = Self { other, handle, notices, stream };
         if !we_offer {
-            let offer = pair.browser.eval("peer.offer(false)", vec![]).await?;
+            let offer = pair.other.eval("peer.offer(false)", vec![]).await?;
             pair.handle.set_remote(SdpKind::Offer, text(&offer)?);
         }
         pair.until("a channel", |notice| matches!(notice, Notice::ChannelOpened { stream: AGREED, .. }))
@@ -68,7 +102,7 @@ impl Pair {
         Ok(pair)
     }
 
-    /// Carries what our side has to say to the browser until the notice comes.
+    /// Carries what our side has to say to the other until the notice comes.
     async fn until(&mut self, what: &str, mut wanted: impl FnMut(&Notice) -> bool) -> Result<Notice> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -78,14 +112,14 @@ impl Pair {
             let notice = notice.context("the connection is over")?;
             match &notice {
                 Notice::Description { kind: SdpKind::Offer, sdp } => {
-                    let answer = self.browser.eval("peer.answer(args[0])", vec![json!(sdp)]).await?;
+                    let answer = self.other.eval("peer.answer(args[0])", vec![json!(sdp)]).await?;
                     self.handle.set_remote(SdpKind::Answer, text(&answer)?);
                 }
                 Notice::Description { kind: SdpKind::Answer, sdp } => {
-                    self.browser.eval("peer.accept(args[0])", vec![json!(sdp)]).await?;
+                    self.other.eval("peer.accept(args[0])", vec![json!(sdp)]).await?;
                 }
                 Notice::Candidate(candidate) => {
-                    self.browser.eval("peer.add(args[0])", vec![json!(candidate)]).await?;
+                    self.other.eval("peer.add(args[0])", vec![json!(candidate)]).await?;
                 }
                 Notice::State(PathState::Failed) => bail!("failed while waiting for {what}"),
                 _ => {}
@@ -128,7 +162,7 @@ impl Pair {
         Ok(())
     }
 
-    /// Ours, then the browser's, twice: numbers are used again.
+    /// Ours, then the other's, twice: numbers are used again.
     async fn open_and_close_channels(&mut self) -> Result<()> {
         for round in 1..=2 {
             let ours: Vec<u16> = (0..CHANNELS).map(|at| self.stream + 2 * at).collect();
@@ -143,7 +177,8 @@ impl Pair {
             }
             let opened = self.opened().await?;
             ensure!(opened.iter().map(|(stream, _)| *stream).eq(ours.iter().copied()), "{opened:?}");
-            let seen: Vec<(String, bool, u16)> = self.browser.run("return peer.log.opened").await?;
+            let seen = self.other.eval("peer.log.opened", vec![]).await?;
+            let seen: Vec<(String, bool, u16)> = serde_json::from_value(seen)?;
             ensure!(seen.len() == usize::from(CHANNELS) * round, "{seen:?}");
             let mut seen = seen[seen.len() - ours.len()..].to_vec();
             seen.sort();
@@ -156,7 +191,7 @@ impl Pair {
             }
             self.try_and_close(opened).await?;
 
-            self.browser.eval("peer.open(args[0])", vec![json!(CHANNELS)]).await?;
+            self.other.eval("peer.open(args[0])", vec![json!(CHANNELS)]).await?;
             let theirs = self.opened().await?;
             for (at, (_, config)) in theirs.iter().enumerate() {
                 ensure!(
@@ -183,7 +218,7 @@ impl Pair {
     }
 
     async fn try_and_close(&mut self, channels: Vec<(u16, ChannelConfig)>) -> Result<()> {
-        let closed: u64 = self.browser.run("return peer.log.closed").await?;
+        let closed = self.other.eval("peer.log.closed", vec![]).await?.as_u64().context("a number")?;
         for (stream, _) in &channels {
             self.handle.send(*stream, true, "there and back".into());
             ensure!(self.message(*stream).await?.0 == "there and back");
@@ -193,7 +228,7 @@ impl Pair {
             self.until("a closed channel", |notice| matches!(notice, Notice::ChannelClosed { .. })).await?;
         }
         let all = closed + channels.len() as u64;
-        self.browser.until("channels are closed", &format!("peer.log.closed === {all}")).await
+        self.other.until("channels are closed", &format!("peer.log.closed === {all}")).await
     }
 
     /// New credentials; data goes on, and another pair of candidates is found.
@@ -201,13 +236,13 @@ impl Pair {
         if ours {
             self.handle.restart();
         } else {
-            let offer = self.browser.eval("peer.offer(true)", vec![]).await?;
+            let offer = self.other.eval("peer.offer(true)", vec![]).await?;
             self.handle.set_remote(SdpKind::Offer, text(&offer)?);
         }
         let described = |notice: &Notice| matches!(notice, Notice::Description { .. });
         self.until("a description", described).await?;
         let connected = "['connected', 'completed'].includes(peer.pc.iceConnectionState)";
-        self.browser.until("ICE is connected", connected).await?;
+        self.other.until("ICE is connected", connected).await?;
         for number in 0..100 {
             self.echo(vec![number; 10_000].into(), false).await?;
         }
@@ -215,7 +250,7 @@ impl Pair {
     }
 
     async fn say_good_bye(&mut self) -> Result<()> {
-        self.browser.eval("peer.pc.close()", vec![]).await?;
+        self.other.eval("peer.pc.close()", vec![]).await?;
         self.until("the good-bye", |notice| *notice == Notice::State(PathState::Closed)).await?;
         Ok(())
     }
