@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! browser   our page, disk to disk with digests     beside a bare data channel of the same two browsers
-//! native    beeline send | receive on one cable     beside nc and libdatachannel
+//! native    beeline send | receive on one cable     beside nc and libwebrtc
 //! wan       beeline send | receive, long and lossy  beside TCP on the same lines
 //! paths     page to page over emulated lines        beside a bare data channel and TCP on the same lines
 //! code      from the choice of a file to the code on the screen

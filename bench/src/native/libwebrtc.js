@@ -1,37 +1,45 @@
-// One end of a libdatachannel transfer: `node datachannel.js send|receive FILE BYTES`, in a folder where `node-datachannel` is
-// installed. Descriptions and candidates go out on standard output and come in on standard input, a JSON line each.
+// One end of a libwebrtc transfer: `node -e … send|receive FILE BYTES`, with `@roamhq/wrtc` in NODE_PATH. Descriptions and
+// candidates go out on standard output and come in on standard input, a JSON line each.
 const fs = require("node:fs"), readline = require("node:readline");
-const { PeerConnection } = require("node-datachannel");
-const [, , role, file, bytes] = process.argv;
+const { RTCPeerConnection } = require("@roamhq/wrtc");
+const [, role, file, bytes] = process.argv;
 const MESSAGE = 64 << 10, HIGH = 1 << 20; // bytes
-const connection = new PeerConnection(role, { iceServers: [], maxMessageSize: 256 << 10 });
+const connection = new RTCPeerConnection();
 const say = message => process.stdout.write(JSON.stringify(message) + "\n");
-connection.onLocalDescription((sdp, type) => say({ sdp, type }));
-connection.onLocalCandidate((candidate, mid) => say({ candidate, mid }));
-readline.createInterface({ input: process.stdin }).on("line", line => {
-  const { sdp, type, candidate, mid } = JSON.parse(line);
-  if (sdp) connection.setRemoteDescription(sdp, type);
-  else connection.addRemoteCandidate(candidate, mid);
-});
+const describe = async description => {
+  await connection.setLocalDescription(description);
+  say({ description: connection.localDescription });
+};
+connection.onicecandidate = ({ candidate }) => candidate && say({ candidate });
+let before = Promise.resolve();
+const hear = async ({ description, candidate }) => {
+  if (candidate) return connection.addIceCandidate(candidate);
+  await connection.setRemoteDescription(description);
+  if (description.type === "offer") await describe(await connection.createAnswer());
+};
+readline.createInterface({ input: process.stdin }).on("line", line => { before = before.then(() => hear(JSON.parse(line))); });
 const end = () => { connection.close(); setTimeout(() => process.exit(0), 50); };
 if (role === "send") {
   const channel = connection.createDataChannel("file"), source = fs.openSync(file, "r");
   const pump = () => {
-    while (channel.bufferedAmount() < HIGH) {
-      const block = Buffer.allocUnsafe(MESSAGE), len = fs.readSync(source, block, 0, MESSAGE);
+    while (channel.bufferedAmount < HIGH) {
+      const block = Buffer.from(new ArrayBuffer(MESSAGE)), len = fs.readSync(source, block, 0, MESSAGE);
       if (len === 0) return;
-      channel.sendMessageBinary(block.subarray(0, len));
+      channel.send(block.subarray(0, len));
     }
+    setTimeout(pump, 1); // the package has no event for it
   };
-  channel.setBufferedAmountLowThreshold(HIGH / 2);
-  channel.onBufferedAmountLow(pump);
-  channel.onOpen(pump);
-  channel.onMessage(end); // the receiver has everything
+  channel.onopen = pump;
+  channel.onmessage = end; // the receiver has everything
+  connection.createOffer().then(describe);
 } else {
   const sink = fs.openSync(file, "w");
   let left = Number(bytes);
-  connection.onDataChannel(channel => channel.onMessage(message => {
-    fs.writeSync(sink, message);
-    if ((left -= message.length) <= 0) { channel.sendMessage("done"); setTimeout(end, 200); }
-  }));
+  connection.ondatachannel = ({ channel }) => {
+    channel.binaryType = "arraybuffer";
+    channel.onmessage = ({ data }) => {
+      fs.writeSync(sink, Buffer.from(data));
+      if ((left -= data.byteLength) <= 0) { channel.send("done"); setTimeout(end, 200); }
+    };
+  };
 }

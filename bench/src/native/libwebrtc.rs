@@ -1,4 +1,4 @@
-//! libdatachannel, by npm's `node-datachannel`: one channel, kept full, from file to file.
+//! libwebrtc, by npm's `@roamhq/wrtc`: one channel, kept full, from file to file.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -7,32 +7,28 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use e2e::{Host, Joined, target_dir};
+use e2e::{Host, Joined, node_modules};
 
 use super::{LIMIT, children_cpu};
 use crate::stats::Run;
 
 /// Carries a file from host a to host b; nothing if the package is not here (`cargo xtask bench native` installs it).
 pub(crate) async fn carry(joined: &Joined, file: &Path, to: &Path) -> Result<Option<Run>> {
-    let folder = target_dir().join("bench");
-    if !folder.join("node_modules/node-datachannel").exists() {
-        return Ok(None);
-    }
-    fs::write(folder.join("datachannel.js"), include_str!("datachannel.js"))?;
+    let Some(modules) = node_modules() else { return Ok(None) };
     let bytes = fs::metadata(file)?.len();
     let (start, before) = (Instant::now(), children_cpu()?);
-    let mut receiver = End::start(&joined.b, &folder, "receive", to, bytes)?;
-    let mut sender = End::start(&joined.a, &folder, "send", file, bytes)?;
+    let mut receiver = End::start(&joined.b, &modules, "receive", to, bytes)?;
+    let mut sender = End::start(&joined.a, &modules, "send", file, bytes)?;
     relay(sender.says.take().context("piped")?, receiver.hears.take().context("piped")?);
     relay(receiver.says.take().context("piped")?, sender.hears.take().context("piped")?);
     for (who, end) in [("sender", &mut sender), ("receiver", &mut receiver)] {
         while end.child.try_wait()?.is_none() {
-            ensure!(start.elapsed() < LIMIT, "libdatachannel's {who} does not end");
+            ensure!(start.elapsed() < LIMIT, "libwebrtc's {who} does not end");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
     let run = Run { bytes, wall: start.elapsed(), cpu: children_cpu()? - before };
-    ensure!(fs::metadata(to)?.len() == bytes, "libdatachannel did not bring everything");
+    ensure!(fs::metadata(to)?.len() == bytes, "libwebrtc did not bring everything");
     fs::remove_file(to)?;
     Ok(Some(run))
 }
@@ -44,9 +40,10 @@ struct End {
 }
 
 impl End {
-    fn start(host: &Host, folder: &Path, role: &str, file: &Path, bytes: u64) -> Result<Self> {
+    fn start(host: &Host, modules: &Path, role: &str, file: &Path, bytes: u64) -> Result<Self> {
         let mut command = Command::new("node");
-        command.arg(folder.join("datachannel.js")).arg(role).arg(file).arg(bytes.to_string());
+        command.args(["-e", include_str!("libwebrtc.js"), "--", role]).arg(file).arg(bytes.to_string());
+        command.env("NODE_PATH", modules);
         let mut command = host.command(&command);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("node")?;
         Ok(Self { says: child.stdout.take(), hears: child.stdin.take(), child })

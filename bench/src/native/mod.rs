@@ -1,9 +1,9 @@
-//! Terminal to terminal between two hosts on one cable (veth, MTU 1500), beside `nc` and libdatachannel.
+//! Terminal to terminal between two hosts on one cable (veth, MTU 1500), beside `nc` and libwebrtc.
 //!
-//! `nc` neither encrypts nor checks nor flushes: what the budget allows at most. libdatachannel is a native stack of
-//! others, by npm's `node-datachannel`, which ships its binary; it is measured with a smaller file, because it is slow.
+//! `nc` neither encrypts nor checks nor flushes: what the budget allows at most. libwebrtc is the browsers' own stack as a
+//! native library, by npm's `@roamhq/wrtc`, which ships its binary; it is measured with a smaller file, because it is slow.
 
-mod datachannel;
+mod libwebrtc;
 mod netcat;
 
 use std::cell::Cell;
@@ -23,7 +23,7 @@ const NAME: &str = "bench.bin";
 /// No transfer takes longer.
 const LIMIT: Duration = Duration::from_secs(1800);
 
-/// libdatachannel carries this part of the file.
+/// libwebrtc carries this part of the file.
 const PART: u64 = 8;
 
 /// How often a transfer's memory is looked at.
@@ -73,20 +73,18 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     result["set_up_s"] = json!(set_up);
     let part = from.path().join("part.bin");
     random_file(&part, bytes / PART, 42)?;
-    match datachannel::carry(&joined, &part, &to.path().join(NAME)).await? {
+    match libwebrtc::carry(&joined, &part, &to.path().join(NAME)).await? {
         Some(run) => {
             let ratio = median(pairs.ours.iter().map(Run::speed).collect()) / run.speed();
             options.say(&format!(
-                "libdatachannel {:.1} MB/s {:.1} CPU s/GB: beeline is {ratio:.1} times as fast",
+                "libwebrtc {:.1} MB/s {:.1} CPU s/GB: beeline is {ratio:.1} times as fast",
                 run.speed(),
                 run.cost() / GIB_PER_GB
             ));
-            result["libdatachannel"] =
+            result["libwebrtc"] =
                 json!({ "mb_per_s": run.speed(), "cpu_s_per_gb": run.cost() / GIB_PER_GB, "ratio": ratio });
         }
-        None => {
-            options.say("libdatachannel skipped: npm cannot install node-datachannel, or there is no node")
-        }
+        None => options.say("libwebrtc skipped: npm can't install @roamhq/wrtc (it said why above)"),
     }
     options.result(&result);
     Ok(())
