@@ -19,6 +19,7 @@ const DEBIAN: &[(&str, &str)] = &[
     ("Xvfb", "xvfb"),
     ("xdotool", "xdotool"),
     ("WebKitWebDriver", "webkit2gtk-driver"),
+    ("turnserver", "coturn"),
     ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core"),
     ("/usr/share/fonts/truetype/nanum/NanumGothic.ttf", "fonts-nanum"),
     ("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf", "fonts-noto-color-emoji"),
@@ -58,7 +59,7 @@ fn wasm_target() -> Result<()> {
     step("add the browser's target", Command::new("rustup").args(["target", "add", "wasm32-unknown-unknown"]))
 }
 
-/// Browsers, drivers, fonts, axe-core, libwebrtc.
+/// Browsers, drivers, fonts, a TURN server, axe-core, libwebrtc.
 pub(crate) fn for_tests() -> Result<()> {
     // geckodriver has no Debian package and compiles for minutes: beside apt's downloads.
     thread::scope(|scope| {
@@ -84,8 +85,7 @@ pub(crate) fn debian(wanted: &[(&str, &str)]) -> Result<()> {
         bail!("missing: {0}\nhint: on Debian, as root: apt-get install {0}", missing.join(" "));
     };
     let apt = |arguments: &[&str]| {
-        let mut command = Command::new(root.first().copied().unwrap_or("env"));
-        command.args(root.iter().skip(1)).args((!root.is_empty()).then_some("env"));
+        let mut command = as_root(root, "env");
         // Somebody else may be installing: a fresh machine updates itself.
         command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]);
         command.args(arguments);
@@ -93,7 +93,21 @@ pub(crate) fn debian(wanted: &[(&str, &str)]) -> Result<()> {
     };
     step("apt-get update", &mut apt(&["update"]))?;
     let install = ["install", "-y", "--no-install-recommends"];
-    step(&format!("apt-get install {}", missing.join(" ")), apt(&install).args(missing))
+    step(&format!("apt-get install {}", missing.join(" ")), apt(&install).args(&missing))?;
+    // Its package starts a TURN server for everybody; the tests start their own, each in its sealed network.
+    if missing.contains(&"coturn") && fs::exists("/run/systemd/system")? {
+        let mut systemctl = as_root(root, "systemctl");
+        step("stop the system's own coturn", systemctl.args(["disable", "--now", "coturn"]))?;
+    }
+    Ok(())
+}
+
+/// A program run as root.
+fn as_root(root: &[&str], program: &str) -> Command {
+    let mut words = root.iter().copied().chain([program]);
+    let mut command = Command::new(words.next().unwrap_or(program));
+    command.args(words);
+    command
 }
 
 /// How to become root: nothing to do, `sudo` without a question, or not at all.

@@ -4,6 +4,7 @@
 //! ```text
 //! #[test] fn name() ── sealed ──> unshare: own network, own pids ──> the same test again
 //!                                                                     ├─ Server    beeline serve
+//!                                                                     ├─ Turn      coturn
 //!                                                                     ├─ Browser   chromedriver or geckodriver, and the page's contract
 //!                                                                     ├─ Node      libwebrtc without a browser
 //!                                                                     ├─ Screen    a monitor's place, for the system's dialogs
@@ -27,6 +28,7 @@ mod server;
 mod tcp;
 mod terminal;
 mod tree;
+mod turn;
 mod usage;
 mod walk;
 
@@ -44,6 +46,7 @@ pub use server::Server;
 pub use tcp::{Tcp, has_congestion_control};
 pub use terminal::{Ended, Terminal};
 pub use tree::{Entry, Tree};
+pub use turn::Turn;
 pub use usage::{Usage, high_water_mark, ticks_by_role, ticks_since, usage};
 pub use walk::{STATES, walk};
 

@@ -23,8 +23,14 @@ impl Server {
 
     /// Starts it on loopback and on this address, and waits until it listens.
     pub fn start_on(address: &str) -> Result<Self> {
+        Self::start_with(address, &[])
+    }
+
+    /// The same with further arguments.
+    pub fn start_with(address: &str, arguments: &[&str]) -> Result<Self> {
         let mut command = beeline()?;
         command.args(["serve", "--listen", "127.0.0.1:0", "--listen", &format!("{address}:0"), "--json"]);
+        command.args(arguments);
         let (process, urls) = Process::start(&mut command, listening)?;
         let url = |hosts: &[&str]| {
             let of = |url: &&String| hosts.iter().any(|host| url.contains(&format!("//{host}:")));

@@ -84,7 +84,7 @@ pub enum TransportEvent {
         lane: LaneId,
         /// Straight or through a server.
         kind: PathKind,
-        /// The protocol between here and the next hop; `udp` for now.
+        /// The protocol between here and the next hop: `udp`, or `tcp` to our TURN server.
         protocol: &'static str,
         /// The round trip of the last consent check (RFC 7675).
         rtt: Option<Duration>,
@@ -192,7 +192,7 @@ impl Transport {
                 ..beeline_rtc::Config::default()
             },
             loopback: self.config.loopback,
-            ice_servers: ice.into_iter().flat_map(|server| server.urls).collect(),
+            ice_servers: ice.into_iter().flat_map(ice_servers).collect(),
         };
         let shared = Arc::new(Shared::default());
         let listener = Listener { lane, shared: shared.clone(), events: self.events.clone() };
@@ -264,7 +264,8 @@ impl Listener {
             }
             Notice::Path(path) => {
                 let kind = if path.relayed { PathKind::Relay } else { PathKind::Direct };
-                return Some(TransportEvent::Path { lane, kind, protocol: "udp", rtt: path.round_trip });
+                let protocol = if path.over_tcp { "tcp" } else { "udp" };
+                return Some(TransportEvent::Path { lane, kind, protocol, rtt: path.round_trip });
             }
         };
         Some(TransportEvent::Rtc(event))
@@ -282,6 +283,15 @@ impl beeline_rtc::Listener for Listener {
     fn is_full(&self) -> bool {
         self.shared.unread.load(Relaxed) > MAX_UNREAD
     }
+}
+
+fn ice_servers(server: IceServer) -> impl Iterator<Item = beeline_rtc::IceServer> {
+    let (username, password) = (server.username.unwrap_or_default(), server.credential.unwrap_or_default());
+    server.urls.into_iter().map(move |url| beeline_rtc::IceServer {
+        url,
+        username: username.clone(),
+        password: password.clone(),
+    })
 }
 
 fn channel(stream: u16) -> Option<Channel> {

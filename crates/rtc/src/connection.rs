@@ -27,6 +27,8 @@ mod flow;
 /// takes it.
 const ETHERNET: usize = 1500;
 const UDP_HEADER: usize = 8;
+/// A channel's number and the length (RFC 8656 §12.4).
+const CHANNEL_DATA: usize = 4;
 
 /// What a connection is made of.
 #[derive(Clone, Debug)]
@@ -98,8 +100,10 @@ pub struct NoCertificate;
 pub struct Path {
     /// From where to where.
     pub route: Route,
-    /// The other side's end is a TURN server's.
+    /// One of its ends is a TURN server's.
     pub relayed: bool,
+    /// Our TURN server is reached over TCP.
+    pub over_tcp: bool,
     /// The round trip of the last consent check (RFC 7675).
     pub round_trip: Option<Duration>,
 }
@@ -250,6 +254,12 @@ impl Connection {
         self.ice.add_reflexive(mapped, base)
     }
 
+    /// Adds an address on a TURN server that passes on what comes for it; gives the candidate's text. The caller wraps
+    /// what leaves from it as the server wants it, and unwraps what arrives.
+    pub fn add_relayed_candidate(&mut self, relayed: SocketAddr, base: SocketAddr) -> Option<String> {
+        self.ice.add_relayed(relayed, base)
+    }
+
     /// Adds a candidate of the other side (`candidate:…`); false: it can't be used. A name in place of the address
     /// has to be replaced before.
     pub fn add_remote_candidate(&mut self, candidate: &str) -> bool {
@@ -319,7 +329,7 @@ impl Connection {
     pub fn path(&self) -> Option<Path> {
         let route = self.ice.route()?;
         let round_trip = self.ice.round_trip();
-        Some(Path { route, relayed: self.ice.is_relayed(route.remote), round_trip })
+        Some(Path { route, relayed: self.ice.is_relayed(route), over_tcp: false, round_trip })
     }
 
     /// Says good-bye; [`poll_transmit`](Self::poll_transmit) still gives the last datagrams. What was not acknowledged
@@ -354,7 +364,8 @@ impl Connection {
         let Some(route) = unmeasured.filter(|_| self.dtls.is_connected()) else { return };
         self.measured = Some(route);
         let ip = if route.remote.is_ipv4() { 20 } else { 40 };
-        let around = ip + UDP_HEADER + self.dtls.overhead();
+        let relay = if self.ice.is_ours_relayed(route) { CHANNEL_DATA } else { 0 };
+        let around = ip + UDP_HEADER + relay + self.dtls.overhead();
         self.sctp.handle_path(if self.may_fragment { 0 } else { ETHERNET - around });
     }
 

@@ -25,7 +25,7 @@ const MAX_SOURCES: usize = 64;
 /// Where datagrams leave, and where they go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// The local socket.
+    /// The local socket, or the address that a TURN server gave.
     pub local: SocketAddr,
     /// The other side.
     pub remote: SocketAddr,
@@ -52,7 +52,8 @@ pub(crate) struct Ice {
     route: Option<Route>,
     /// Addresses that proved to be the other side's.
     sources: Vec<SocketAddr>,
-    /// Remote candidates of kind relay, to tell what a route is.
+    /// Our relayed addresses, and the other side's, to tell what a route is.
+    own_relays: Vec<SocketAddr>,
     relays: Vec<SocketAddr>,
 }
 
@@ -61,7 +62,14 @@ impl Ice {
         let mut agent = IceAgent::with_hmac(credentials(), &Sha1);
         agent.set_timing_advance(PACE);
         agent.set_max_stun_retransmits(CHECKS);
-        Self { agent, next: None, route: None, sources: Vec::new(), relays: Vec::new() }
+        Self {
+            agent,
+            next: None,
+            route: None,
+            sources: Vec::new(),
+            own_relays: Vec::new(),
+            relays: Vec::new(),
+        }
     }
 
     /// The first offer's author is controlling (RFC 8445 §6.1.1).
@@ -113,6 +121,13 @@ impl Ice {
     /// Adds a server-reflexive candidate; gives its text for the other side.
     pub(crate) fn add_reflexive(&mut self, mapped: SocketAddr, base: SocketAddr) -> Option<String> {
         self.add_local(Candidate::server_reflexive(mapped, base, Protocol::Udp).ok()?)
+    }
+
+    /// Adds a relayed candidate; gives its text for the other side.
+    pub(crate) fn add_relayed(&mut self, relayed: SocketAddr, base: SocketAddr) -> Option<String> {
+        let candidate = Candidate::relayed(relayed, base, Protocol::Udp).ok()?;
+        self.own_relays.push(relayed);
+        self.add_local(candidate)
     }
 
     fn add_local(&mut self, candidate: Candidate) -> Option<String> {
@@ -222,9 +237,14 @@ impl Ice {
         self.agent.nominated_pair_rtt()
     }
 
-    /// Whether the other side's end of the route is a TURN server's.
-    pub(crate) fn is_relayed(&self, remote: SocketAddr) -> bool {
-        self.relays.contains(&remote)
+    /// Whether an end of the route is a TURN server's.
+    pub(crate) fn is_relayed(&self, route: Route) -> bool {
+        self.is_ours_relayed(route) || self.relays.contains(&route.remote)
+    }
+
+    /// Whether our end is.
+    pub(crate) fn is_ours_relayed(&self, route: Route) -> bool {
+        self.own_relays.contains(&route.local)
     }
 }
 

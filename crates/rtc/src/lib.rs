@@ -13,7 +13,7 @@ mod transmit;
 
 pub use beeline_sctp::{ChannelConfig, Reliability, SendError};
 pub use connection::{CloseReason, Config, Connection, Event, NoCertificate, Path};
-pub use driver::{Handle, Listener, Notice, PathState, Settings, start};
+pub use driver::{Handle, IceServer, Listener, Notice, PathState, Settings, start};
 pub use ice::Route;
 pub use sdp::{SdpError, SdpKind, candidates};
 pub use transmit::Transmit;

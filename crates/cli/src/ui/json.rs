@@ -154,7 +154,7 @@ impl Json {
     }
 }
 
-pub(super) fn kind(path: &Path) -> &'static str {
+fn kind(path: &Path) -> &'static str {
     match path.kind {
         PathKind::Direct => "direct",
         PathKind::Relay => "relay",

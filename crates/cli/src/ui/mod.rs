@@ -255,7 +255,11 @@ impl Ui {
             Some(rtt) => format!(", round trip {:.1} ms", rtt.as_secs_f64() * 1e3),
             None => String::new(),
         };
-        let way = format!("Path: {}, {}{round_trip}", json::kind(path), path.protocol);
+        let kind = match path.kind {
+            PathKind::Direct => "direct",
+            PathKind::Relay => "relayed by a TURN server",
+        };
+        let way = format!("Path: {kind}, {}{round_trip}", path.protocol);
         self.say(&self.style.dim(&way));
     }
 

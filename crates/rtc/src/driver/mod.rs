@@ -1,7 +1,7 @@
 //! A connection with sockets, a clock and names, as one task of tokio.
 //!
 //! ```text
-//! Handle ──Command──> task: Connection · sockets · STUN · mDNS ──Notice──> Listener
+//! Handle ──Command──> task: Connection · sockets · STUN, TURN · mDNS ──Notice──> Listener
 //! ```
 //! Addresses and descriptions are never logged above the level debug.
 use std::{fmt, time::Duration};
@@ -9,12 +9,17 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+pub use servers::IceServer;
+
 use crate::{ChannelConfig, Config, Path, SdpKind};
 
 mod gather;
 mod interfaces;
 mod mdns;
+mod relay;
+mod servers;
 mod sockets;
+mod stream;
 mod stun;
 mod task;
 mod watch;
@@ -26,8 +31,8 @@ pub struct Settings {
     pub connection: Config,
     /// Offers loopback addresses beside the others. Without it they are offered only if there is nothing else.
     pub loopback: bool,
-    /// STUN servers, as `stun:host:port` (RFC 7064); other kinds of URL are skipped.
-    pub ice_servers: Vec<String>,
+    /// STUN servers, and TURN servers for when there is no path without.
+    pub ice_servers: Vec<IceServer>,
 }
 
 /// What a task has to tell.

@@ -122,17 +122,6 @@ fn mapped_address(message: &[u8]) -> Option<SocketAddr> {
     }
 }
 
-/// Host and port of a `stun:` URL (RFC 7064); an IPv6 literal keeps its brackets.
-pub(super) fn parse_url(url: &str) -> Option<(String, u16)> {
-    let rest = url.strip_prefix("stun:")?;
-    let rest = rest.split('?').next()?;
-    match rest.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => Some((host.to_owned(), port.parse().ok()?)),
-        _ if rest.is_empty() => None,
-        _ => Some((rest.to_owned(), 3478)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,15 +174,5 @@ mod tests {
     #[test]
     fn transaction_ids_differ() {
         assert_ne!(transaction_id(), transaction_id());
-    }
-
-    #[test]
-    fn urls_have_a_host_and_perhaps_a_port() {
-        assert_eq!(parse_url("stun:example.org"), Some(("example.org".into(), 3478)));
-        assert_eq!(parse_url("stun:example.org:19302"), Some(("example.org".into(), 19302)));
-        assert_eq!(parse_url("stun:[2001:db8::1]"), Some(("[2001:db8::1]".into(), 3478)));
-        assert_eq!(parse_url("stun:[2001:db8::1]:5"), Some(("[2001:db8::1]".into(), 5)));
-        assert_eq!(parse_url("turn:example.org"), None);
-        assert_eq!(parse_url("stun:example.org:x"), None);
     }
 }

@@ -15,10 +15,12 @@ use tokio::{sync::mpsc::UnboundedReceiver, time::sleep_until};
 use super::{
     Command, LINGER, Listener, Notice, PathState, Settings,
     gather::{Found, Gathering},
+    relay::{Received, Relays},
     sockets::{Inbox, Sockets},
+    stream::Arrived,
     watch::Watch,
 };
-use crate::{CloseReason, Connection, Event, SdpKind, SendError, Transmit, candidates};
+use crate::{CloseReason, Connection, Event, Route, SdpKind, SendError, Transmit, candidates};
 
 /// Commands taken before the network gets its turn.
 const COMMANDS_AT_ONCE: usize = 64;
@@ -44,6 +46,7 @@ pub(super) struct Task {
     pub(super) connection: Connection,
     pub(super) sockets: Sockets,
     pub(super) gathering: Gathering,
+    pub(super) relays: Relays,
     pub(super) watch: Watch,
     phase: Phase,
     /// Empty only while it is being read.
@@ -52,7 +55,7 @@ pub(super) struct Task {
     transmit: Transmit,
     blocked: bool,
     flows: BTreeMap<u16, Flow>,
-    path: Option<(SocketAddr, Option<Instant>)>,
+    path: Option<(Route, Option<Instant>)>,
     /// The listener is full.
     waiting: bool,
 }
@@ -80,6 +83,7 @@ pub(super) async fn run(
         connection,
         sockets: Sockets::default(),
         gathering: Gathering::new(settings.loopback, settings.ice_servers),
+        relays: Relays::default(),
         watch: Watch::new(),
         phase: Phase::Running,
         inbox: Some(Inbox::default()),
@@ -107,6 +111,7 @@ pub(super) async fn run(
             () = task.sockets.readable() => task.receive(),
             () = writable(&task.sockets, full.map(|route| route.local)), if full.is_some() => task.blocked = false,
             found = task.gathering.found() => task.handle_found(found),
+            arrived = task.relays.arrived() => task.handle_arrived(arrived),
             () = sleep_until(wake.into()) => {}
         }
     }
@@ -161,6 +166,7 @@ impl Task {
                     self.watch.restart(now);
                 }
                 self.watch.handle_progress(now);
+                self.gathering.search(now);
                 if let Some(sdp) = answer {
                     self.listener.handle(Notice::Description { kind: SdpKind::Answer, sdp });
                     self.gather();
@@ -177,6 +183,8 @@ impl Task {
     fn handle_found(&mut self, found: Option<Found>) {
         match found {
             Some(Found::StunServer(server)) => self.ask_stun_server(server),
+            Some(Found::TurnServer(server, login)) => self.ask_turn_server(server, &login),
+            Some(Found::TurnStream(stream, login)) => self.relays.allocate_over(stream, &login),
             Some(Found::Candidate(candidate, ufrag))
                 if ufrag.as_deref() == self.connection.remote_ufrag() =>
             {
@@ -207,8 +215,30 @@ impl Task {
             {
                 self.listener.handle(Notice::Candidate(candidate));
             }
-        } else if self.connection.handle_datagram(source, local, datagram, now) {
+            return;
+        }
+        match self.relays.handle_datagram(source, local, datagram, now) {
+            Received::NotOurs => self.hand_in(source, local, datagram, now),
+            Received::Relayed(relayed) => {
+                self.hand_in(relayed.peer(), relayed.relayed, relayed.bytes(), now);
+            }
+            Received::Handled => {}
+        }
+    }
+
+    fn hand_in(&mut self, source: SocketAddr, local: SocketAddr, datagram: &[u8], now: Instant) {
+        if self.connection.handle_datagram(source, local, datagram, now) {
             self.watch.handle_heard(now);
+        }
+    }
+
+    /// Takes what came on the connection to a TURN server.
+    fn handle_arrived(&mut self, arrived: Option<Arrived>) {
+        let Some((local, message)) = arrived else { return };
+        let now = Instant::now();
+        let received = self.relays.handle_arrived(local, message.as_deref(), now);
+        if let Received::Relayed(relayed) = received {
+            self.hand_in(relayed.peer(), relayed.relayed, relayed.bytes(), now);
         }
     }
 
@@ -226,9 +256,13 @@ impl Task {
             self.connection.close(now);
             self.blocked = false;
             self.advance(now);
+            let sockets = &mut self.sockets;
+            self.relays.close(now, |transmit| drop(sockets.send(transmit)));
             return None;
         }
+        self.relay(now);
         let mut wake = now + IDLE;
+        wake = wake.min(self.relays.poll_timeout(now).unwrap_or(wake));
         if !self.blocked {
             wake = wake.min(self.connection.poll_timeout().unwrap_or(wake));
         }
@@ -239,6 +273,7 @@ impl Task {
             Phase::Lingering { until } => wake = wake.min(until),
             Phase::Running => {
                 self.gathering.send(&mut self.sockets, now);
+                self.seek_relays(now);
                 self.report_path(now);
                 if let Some(state) = self.watch.poll(now) {
                     self.listener.handle(Notice::State(state));
@@ -255,8 +290,11 @@ impl Task {
     fn advance(&mut self, now: Instant) {
         self.hear();
         while !self.blocked {
-            if self.transmit.route().is_none() && !self.connection.poll_transmit(now, &mut self.transmit) {
-                break;
+            if self.transmit.route().is_none() {
+                if !self.connection.poll_transmit(now, &mut self.transmit) {
+                    break;
+                }
+                self.relays.wrap(&mut self.transmit, now);
             }
             self.blocked = self.sockets.send(&self.transmit).is_err();
             if !self.blocked {
@@ -282,7 +320,11 @@ impl Task {
     fn handle_event(&mut self, event: Event) {
         let now = Instant::now();
         match event {
-            Event::Route(_) => self.watch.handle_progress(now),
+            Event::Route(route) => {
+                self.watch.handle_progress(now);
+                self.gathering.handle_path();
+                self.relays.bind(route, now);
+            }
             Event::Connected => {
                 self.watch.handle_established(now);
                 if let Some(state) = self.watch.poll(now) {
@@ -321,14 +363,15 @@ impl Task {
     }
 
     fn report_path(&mut self, now: Instant) {
-        let Some(path) = self.connection.path() else { return };
-        let remote = path.route.remote;
+        let Some(mut path) = self.connection.path() else { return };
+        path.over_tcp = self.relays.is_over_tcp(path.route.local);
+        let route = path.route;
         // A path is told again as soon as its round trip is known.
-        let due = |(known, told): (SocketAddr, Option<Instant>)| {
-            known != remote || told.map_or(path.round_trip.is_some(), |told| now - told >= PATH_REPORT)
+        let due = |(known, told): (Route, Option<Instant>)| {
+            known != route || told.map_or(path.round_trip.is_some(), |told| now - told >= PATH_REPORT)
         };
         if self.path.is_none_or(due) {
-            self.path = Some((remote, path.round_trip.map(|_| now)));
+            self.path = Some((route, path.round_trip.map(|_| now)));
             self.listener.handle(Notice::Path(path));
         }
     }
