@@ -7,7 +7,7 @@
 //! paths     page to page over emulated lines        beside a bare data channel and TCP on the same lines
 //! code      from the choice of a file to the code on the screen
 //! open      from opening a link to the accept button    beside the same browser's empty page
-//! soak      memory of both ends while files grow    beside the bare channel's
+//! soak      memory of both ends while files grow    beside the bare channel's; and 1 GiB between pages and terminals
 //! ```
 //!
 //! `cargo xtask bench NAME` and `cargo xtask soak` install what they need and start this.

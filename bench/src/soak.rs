@@ -1,4 +1,7 @@
-//! Memory while files grow: of two terminals, of the two pages, and of a bare data channel.
+//! Memory while files grow: of two terminals, of the two pages, and of a bare data channel. Then pages and terminals carry
+//! a file to each other: 1 GiB, or the last size that is given.
+
+mod interop;
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -13,6 +16,9 @@ use crate::page::{Transfer, browsers};
 
 /// How often memory is looked at; reading smaps_rollup takes a millisecond or two.
 const SAMPLE: Duration = Duration::from_millis(200);
+
+/// The size between pages and terminals, MiB.
+const INTEROP: u64 = 1024;
 
 const PATIENCE: Duration = Duration::from_secs(3600);
 
@@ -39,7 +45,11 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
             "bare_channel_over_idle_mib": side(pages.bare),
         }));
     }
-    options.result(&json!({ "sizes": rows }));
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("interop.bin");
+    let digest = random_file(&file, options.mib.last().copied().unwrap_or(INTEROP) << 20, 1)?;
+    let interop = interop::run(options, &file, &digest).await?;
+    options.result(&json!({ "sizes": rows, "interop": interop }));
     Ok(())
 }
 

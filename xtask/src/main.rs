@@ -3,7 +3,7 @@
 //! ```text
 //! check                  format, clippy, documentation, `core` on wasm32, layers, cargo-deny      minutes
 //! test                   every test, with the browsers and drivers they need                      under 30 minutes
-//! soak                   memory over gigabytes                                                    longer
+//! soak                   memory over gigabytes, 1 GiB between pages and terminals                 longer
 //! bench NAME [--json]    a measurement beside a control
 //! shots                  pictures of every state of the page, in target/shots
 //! ```
@@ -27,7 +27,7 @@ usage: cargo xtask TASK
   check [--install]              format, lints, documentation, layers, licences
                                  --install: also cargo-deny, if it is missing
   test [FILTER]                  every test; installs the browsers and drivers they need
-  soak [--mib N,N…]              memory of both ends while files grow
+  soak [--mib N,N…] [--json]     memory of both ends while files grow, then pages with terminals
   bench browser [--mib N] [--pairs N] [--json]
   bench native [--mib N] [--runs N] [--json]
   bench code [--runs N] [--json]

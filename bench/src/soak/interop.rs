@@ -1,0 +1,77 @@
+//! Pages and terminals carry a long file to each other: two implementations of everything, for gigabytes.
+
+use std::cell::Cell;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use e2e::Kind::{Chromium, Firefox};
+use e2e::{Browser, Ended, Kind, Server, Terminal, high_water_mark};
+use serde_json::{Value, json};
+
+use super::{PATIENCE, watch};
+use crate::options::Options;
+use crate::page::AWAKE;
+
+/// Both browsers, both ways; each says its line.
+pub(super) async fn run(options: &Options, file: &Path, digest: &str) -> Result<Value> {
+    let bytes = std::fs::metadata(file)?.len();
+    let mut rows = Vec::new();
+    for kind in [Chromium, Firefox] {
+        for to_page in [false, true] {
+            let (from, to) = match to_page {
+                false => (format!("{kind:?}"), "terminal".to_owned()),
+                true => ("terminal".to_owned(), format!("{kind:?}")),
+            };
+            let what = format!("{from} to {to}");
+            let carry = carry(kind, to_page, file, digest);
+            let (took, mib) = carry.await.with_context(|| format!("{} MiB, {what}", bytes >> 20))?;
+            let speed = bytes as f64 / 1e6 / took.as_secs_f64();
+            options.say(&format!(
+                "{:5} MiB  {what:20}  {speed:6.1} MB/s, terminal {mib:4} MiB resident at most",
+                bytes >> 20
+            ));
+            rows.push(json!({ "from": from, "to": to, "mb_per_s": speed, "terminal_resident_mib": mib }));
+        }
+    }
+    Ok(json!(rows))
+}
+
+/// How long from the accepted offer to the end, and the most resident memory of the terminal in MiB.
+async fn carry(kind: Kind, to_page: bool, file: &Path, digest: &str) -> Result<(Duration, u64)> {
+    let (server, to) = (Server::start()?, tempfile::tempdir()?);
+    let page = Browser::start_with(kind, AWAKE).await?;
+    page.open(&server.url).await?;
+    let name = file.file_name().and_then(|name| name.to_str()).context("a file's name")?;
+    let is_whole = |ended: &Ended| ended.digests().get(name).is_some_and(|shown| shown == digest);
+
+    let terminal = if to_page {
+        let mut sender = Terminal::send(&server.url, &[file])?;
+        page.join(&sender.code().await?).await?;
+        page.until_state("incoming").await?;
+        sender
+    } else {
+        let code = page.send_files(&[file]).await?;
+        Terminal::receive(&server.url, &code, to.path())?
+    };
+    let start = Instant::now();
+    let (pid, most) = (terminal.pid(), Cell::new(0));
+    let transfer = async {
+        if to_page {
+            page.click("#accept").await?;
+            page.downloaded_within(name, std::fs::metadata(file)?.len(), PATIENCE).await?;
+        }
+        let ended = terminal.end_within(PATIENCE).await?.expect(0).context("the terminal")?;
+        ensure!(is_whole(&ended), "the terminal shows another digest");
+        Ok(start.elapsed())
+    };
+    // The kernel keeps the mark only as long as the process lives.
+    let look = watch(async || most.set(high_water_mark(pid).unwrap_or(0).max(most.get())));
+    let took = tokio::select! {
+        took = transfer => took?,
+        never = look => never,
+    };
+    let shown = page.finish().await.context("the page")?;
+    ensure!(shown.get(name).is_some_and(|shown| shown == digest), "the page shows {shown:?}");
+    Ok((took, most.get() >> 10))
+}
