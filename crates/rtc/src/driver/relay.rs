@@ -110,6 +110,10 @@ impl Relays {
 
     /// The same over a stream.
     pub(super) fn allocate_over(&mut self, stream: Stream, login: &IceServer) {
+        let goes_there = |other: &Stream| other.server == stream.server;
+        if self.relays.iter().any(|relay| relay.stream.as_ref().is_some_and(goes_there)) {
+            return;
+        }
         let client = TurnClientTcp::allocate(stream.local, stream.server, config(login)).into();
         self.add(client, Some(stream));
     }

@@ -9,6 +9,7 @@ const KEY: [u8; 16] =
 const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 
 const ALLOCATE: u8 = 3;
+const REFRESH: u8 = 4;
 const CREATE_PERMISSION: u8 = 8;
 const CHANNEL_BIND: u8 = 9;
 
@@ -182,6 +183,39 @@ fn the_first_datagram_waits_for_a_permission_and_a_bound_channel_costs_four_byte
     // Another socket's datagram is nobody's.
     let other = lab.relays.handle_datagram(peer(), base(), b"\x40\x00\x00\x04back", lab.now);
     assert!(matches!(other, Received::NotOurs));
+}
+
+/// Lifetimes: the address 600 s, a permission 300 s, a channel 600 s (RFC 8656 §7.2, §9, §12).
+#[test]
+fn an_address_lasts_as_long_as_it_is_wanted_and_costs_few_wakeups() {
+    let mut lab = Lab::allocated();
+    lab.wrap(&[b"check"]);
+    let request = lab.request(CREATE_PERMISSION);
+    lab.hear(&answer(&request, 0x0100, true, &[]));
+    lab.sent();
+    lab.relays.bind(Route { local: relayed(), remote: peer() }, lab.now);
+    let request = lab.request(CHANNEL_BIND);
+    lab.hear(&answer(&request, 0x0100, true, &[]));
+    let (start, mut wakeups, mut asked) = (lab.now, 0, [0; 16]);
+
+    while lab.now - start < Duration::from_secs(3600) {
+        wakeups += 1;
+        let mut requests = Vec::new();
+        lab.relays.advance(lab.now, |transmit| requests.push(transmit.contents().to_vec()));
+        for request in requests {
+            asked[usize::from(request[1])] += 1;
+            let lifetime = attribute(0x000d, &600u32.to_be_bytes());
+            let attributes = if request[1] == REFRESH { lifetime } else { Vec::new() };
+            lab.hear(&answer(&request, 0x0100, true, &attributes));
+        }
+        lab.now = lab.relays.poll_timeout(lab.now).unwrap();
+    }
+
+    let wrapped = lab.wrap(&[b"later"]);
+    assert_eq!(wrapped.contents(), b"\x40\x00\x00\x05later");
+    let often = |method: u8| asked[usize::from(method)];
+    assert!(often(REFRESH) >= 6 && often(CREATE_PERMISSION) >= 12 && often(CHANNEL_BIND) >= 6, "{asked:?}");
+    assert!(wakeups < 200, "{wakeups}");
 }
 
 #[test]
