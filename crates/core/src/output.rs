@@ -1,4 +1,5 @@
 //! What a session tells its driver to do, and what it tells the person.
+pub use crate::session::guests::{ToGuest, ToHost};
 use crate::{
     code::Code,
     digest::Digest,
@@ -7,7 +8,7 @@ use crate::{
     rtc::{LaneId, RtcAction},
     sas::Sas,
     time::Time,
-    wire::data::Run,
+    wire::{data::Run, signal::PeerId},
 };
 use std::{fmt, ops::Range, sync::Arc};
 
@@ -118,6 +119,12 @@ pub enum Output {
     Abandon(TransferId),
     /// For the person.
     Event(Event),
+    /// A receiver was let in beside others: take its session with `Session::take_guest` and drive it like any other.
+    Guest(PeerId),
+    /// Hand this to that guest's session: `handle_to_guest`.
+    ToGuest(PeerId, ToGuest),
+    /// This session is a guest's: hand this to the session that let it in, with its number: `handle_to_host`.
+    ToHost(ToHost),
     /// Nothing to do before this moment, or before something happens: call `handle_timeout` then.
     Wait(Option<Time>),
 }

@@ -5,6 +5,9 @@
 //!  ^                       │ refused, 10 s                     │ socket closed
 //!  └───────────────────────┴───────────────────────────────────┘      Ended: left, or refused for good
 //! ```
+//!
+//! A guest's session has no room of its own: it goes `Through` the one of the session that let it in
+//! (`session/guests.rs`).
 use crate::{
     output::Closed,
     rtc::IceServer,
@@ -30,7 +33,10 @@ const FIRST_TRIES: u32 = 2;
 /// A room that could not be reached for so long is given up, unless the peers are connected anyway.
 const GIVE_UP: Duration = Duration::from_secs(90);
 
-#[derive(Debug)]
+/// Joiners at the same time, at most. How many are let in is the opener's business, not the server's: it locks the room.
+const JOINERS: u8 = 16;
+
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum RoomEvent {
     Opened {
         nameplate: Option<u32>,
@@ -64,6 +70,16 @@ pub(crate) enum RoomOutput {
     Connect,
     Disconnect,
     Send(Vec<u8>),
+    /// For the session that has the room.
+    Errand(Errand),
+}
+
+/// What a guest's session asks of the one that has the room.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Errand {
+    Post(Vec<u8>),
+    BePatient,
+    Leave,
 }
 
 #[derive(Debug)]
@@ -71,6 +87,7 @@ enum State {
     Down { retry: Option<Time> },
     Greeting { since: Time },
     Attached,
+    Through,
     Ended,
 }
 
@@ -101,18 +118,25 @@ pub(crate) struct Room {
 
 impl Room {
     pub(crate) fn open() -> Self {
-        Self::new(None, true)
+        let outputs = VecDeque::from([RoomOutput::Connect]);
+        Self { outputs, ..Self::new(None, true, State::Down { retry: None }) }
     }
 
     pub(crate) fn join(locator: Locator) -> Self {
-        Self::new(Some(locator), false)
+        let outputs = VecDeque::from([RoomOutput::Connect]);
+        Self { outputs, ..Self::new(Some(locator), false, State::Down { retry: None }) }
     }
 
-    fn new(locator: Option<Locator>, is_opener: bool) -> Self {
+    /// A guest's way through another session's room.
+    pub(crate) fn through() -> Self {
+        Self::new(None, true, State::Through)
+    }
+
+    fn new(locator: Option<Locator>, is_opener: bool, state: State) -> Self {
         Self {
             locator,
             is_opener,
-            state: State::Down { retry: None },
+            state,
             token: None,
             mailboxes: LiteMap::new(),
             locked: false,
@@ -121,12 +145,12 @@ impl Room {
             down_since: None,
             tries: 0,
             events: VecDeque::new(),
-            outputs: VecDeque::from([RoomOutput::Connect]),
+            outputs: VecDeque::new(),
         }
     }
 
     pub(crate) fn handle_open(&mut self, now: Time) {
-        if matches!(self.state, State::Ended) {
+        if matches!(self.state, State::Ended | State::Through) {
             return;
         }
         self.state = State::Greeting { since: now };
@@ -136,7 +160,7 @@ impl Room {
             (None, Some(locator)) if !self.is_opener => {
                 Join { versions, suites, locator: locator.clone() }.into()
             }
-            (None, locator) => Open { versions, suites, locator: locator.clone(), joiners: 1 }.into(),
+            (None, locator) => Open { versions, suites, locator: locator.clone(), joiners: JOINERS }.into(),
         };
         self.send(hello);
     }
@@ -148,7 +172,7 @@ impl Room {
     /// `why` is for the person, should it be the last straw.
     pub(crate) fn handle_closed(&mut self, why: &str, now: Time) {
         // After a refusal the wait is settled already.
-        if matches!(self.state, State::Ended | State::Down { retry: Some(_) }) {
+        if matches!(self.state, State::Ended | State::Through | State::Down { retry: Some(_) }) {
             return;
         }
         self.down(why, Duration::ZERO, now);
@@ -169,10 +193,20 @@ impl Room {
     /// From now on the room is kept, or opened again, for as long as the session lives.
     pub(crate) fn be_patient(&mut self) {
         self.patient = true;
+        if matches!(self.state, State::Through) {
+            self.outputs.push_back(RoomOutput::Errand(Errand::BePatient));
+        }
+    }
+
+    /// The session that has the room passes on what it says of this session's peer.
+    pub(crate) fn handle_passed_on(&mut self, event: RoomEvent) {
+        if matches!(self.state, State::Through) {
+            self.events.push_back(event);
+        }
     }
 
     pub(crate) fn handle_message(&mut self, message: &[u8], now: Time) {
-        if matches!(self.state, State::Ended) {
+        if matches!(self.state, State::Ended | State::Through) {
             return;
         }
         match ToPeer::decode(message) {
@@ -294,6 +328,9 @@ impl Room {
 
     /// Sends a body, now or after the socket is back.
     pub(crate) fn post(&mut self, to: PeerId, body: Vec<u8>) {
+        if matches!(self.state, State::Through) {
+            return self.outputs.push_back(RoomOutput::Errand(Errand::Post(body)));
+        }
         let mailbox = self.mailboxes.entry(to).or_default();
         mailbox.posted += 1;
         mailbox.owes_ack = false;
@@ -323,13 +360,17 @@ impl Room {
 
     /// Leaves for good.
     pub(crate) fn leave(&mut self) {
-        if matches!(self.state, State::Attached) {
-            self.send(Leave {}.into());
+        match self.state {
+            State::Attached => self.send(Leave {}.into()),
+            State::Ended => return,
+            State::Through => {
+                self.state = State::Ended;
+                return self.outputs.push_back(RoomOutput::Errand(Errand::Leave));
+            }
+            State::Down { .. } | State::Greeting { .. } => {}
         }
-        if !matches!(self.state, State::Ended) {
-            self.state = State::Ended;
-            self.outputs.push_back(RoomOutput::Disconnect);
-        }
+        self.state = State::Ended;
+        self.outputs.push_back(RoomOutput::Disconnect);
     }
 
     pub(crate) fn is_attached(&self) -> bool {
@@ -366,7 +407,7 @@ impl Room {
         match self.state {
             State::Down { retry } => retry,
             State::Greeting { since } => Some(since + GREETING),
-            State::Attached | State::Ended => None,
+            State::Attached | State::Through | State::Ended => None,
         }
     }
 

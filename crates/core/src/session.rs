@@ -9,10 +9,11 @@
 //! A driver is a loop: wait for a socket message, a WebRTC event, a disk completion, a wish or the time that
 //! [`Output::Wait`] named; hand it to the matching `handle_*` or verb; then do what `poll_output` says until
 //! it says [`Output::Wait`]. Nothing here blocks, reads a clock or panics on what a peer sends. How it meets its
-//! peer is in `session/rendezvous.rs`, what goes over the connection in `session/connection.rs`, further ones are in
+//! peer is in `session/rendezvous.rs`, how it lets in several in `session/guests.rs`, what goes over the connection in `session/connection.rs`, further ones are in
 //! `session/lanes.rs`, and how it ends is in `session/ending.rs`.
 mod connection;
 mod ending;
+pub(crate) mod guests;
 mod lanes;
 mod rendezvous;
 
@@ -32,6 +33,7 @@ use crate::{
     transfer::{TextTooLong, Transfers},
     wire::signal::{Locator, PeerId},
 };
+use guests::{Admits, Guest};
 use litemap::LiteMap;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -78,6 +80,17 @@ struct Arrival {
     deadline: Time,
 }
 
+/// An opener's room, and who came. Wrong guesses count over all of them.
+#[derive(Debug, Default)]
+struct Waiting {
+    admits: Admits,
+    wrong: u8,
+    arrivals: LiteMap<PeerId, Arrival>,
+    guests: LiteMap<PeerId, Guest>,
+    /// Guests' sessions until the driver takes them.
+    new: VecDeque<Session>,
+}
+
 /// What a joiner waits for.
 #[derive(Debug)]
 enum Joining {
@@ -100,7 +113,7 @@ struct Linking {
 
 #[derive(Debug)]
 enum Phase {
-    Waiting { wrong: u8, arrivals: LiteMap<PeerId, Arrival> },
+    Waiting(Waiting),
     Joining { stage: Joining, deadline: Option<Time> },
     Linked(Linking),
     Connected { link: Box<Link>, liveness: Liveness },
@@ -127,6 +140,8 @@ pub struct Session {
     ice: Vec<IceServer>,
     /// This side's end of the first lane's path, where the driver can tell.
     local: Option<CandidateType>,
+    throttled: bool,
+    lanes: LaneRules,
     room: Room,
     phase: Phase,
     transfers: Transfers,
@@ -136,8 +151,7 @@ pub struct Session {
 impl Session {
     /// Makes a room and waits for somebody with the code ([`Event::Code`]).
     pub fn open(config: Config, _now: Time) -> Self {
-        let phase = Phase::Waiting { wrong: 0, arrivals: LiteMap::new() };
-        Self::new(config, None, Room::open(), phase)
+        Self::new(config, None, Room::open(), Phase::Waiting(Waiting::default()))
     }
 
     /// Joins somebody's room. A joiner has one guess and never retries unasked.
@@ -157,6 +171,8 @@ impl Session {
             code,
             ice: Vec::new(),
             local: None,
+            throttled: config.throttled,
+            lanes: config.lanes,
             room,
             phase,
             transfers: Transfers::new(is_opener, config.throttled, config.lanes),
@@ -229,9 +245,8 @@ impl Session {
         self.tend_lanes(now);
         self.pulse(now);
         match &mut self.phase {
-            Phase::Waiting { arrivals, .. } => {
-                let late: Vec<_> =
-                    arrivals.iter().filter(|(_, a)| now >= a.deadline).map(|(p, _)| *p).collect();
+            Phase::Waiting(waiting) => {
+                let late = waiting.late(now);
                 late.into_iter().for_each(|peer| self.dismiss(peer));
             }
             Phase::Joining { deadline: Some(at), .. } if now >= *at => self.break_off(Closed::Silent, now),
@@ -310,6 +325,7 @@ impl Session {
             Some(RoomOutput::Connect) => return Output::Connect,
             Some(RoomOutput::Disconnect) => return Output::Disconnect,
             Some(RoomOutput::Send(message)) => return Output::Signal(message),
+            Some(RoomOutput::Errand(errand)) => return Output::ToHost(guests::ToHost(errand)),
             None => {}
         }
         self.outputs.pop_front().unwrap_or_else(|| Output::Wait(self.timeout()))
@@ -317,7 +333,7 @@ impl Session {
 
     fn timeout(&self) -> Option<Time> {
         let phase = match &self.phase {
-            Phase::Waiting { arrivals, .. } => arrivals.values().map(|a| a.deadline).min(),
+            Phase::Waiting(waiting) => waiting.timeout(),
             Phase::Joining { deadline, .. } => *deadline,
             Phase::Linked(linking) => {
                 Some(linking.away.map_or(linking.deadline, |at| linking.deadline.min(at + AWAY)))

@@ -291,6 +291,8 @@ impl Driver {
                     self.disk.push(Job::Abandon(transfer));
                 }
                 Output::Event(event) => self.handle_event(event),
+                // Only of a session that lets in several, which is not asked for here.
+                Output::Guest(_) | Output::ToGuest(..) | Output::ToHost(_) => {}
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 type Id = usize;
 
-/// A room with one opener and any number of joiners, one after another.
+/// A room with one opener and any number of joiners.
 #[derive(Debug, Default)]
 pub struct Hub {
     /// Changes what one peer posts to another (sender's id, body); an evil server.
@@ -19,6 +19,7 @@ pub struct Hub {
     seats: BTreeMap<PeerId, Seat>,
     by_id: BTreeMap<Id, PeerId>,
     locked: bool,
+    joiners: usize,
     lists: BTreeMap<PeerId, (Vec<u8>, Vec<u8>)>,
     opener: Option<Join>,
 }
@@ -82,6 +83,7 @@ impl Hub {
         let from = self.by_id.get(&id).copied();
         match (message, from) {
             (ToServer::Open(open), None) => {
+                self.joiners = usize::from(open.joiners);
                 let versions = self.versions.clone().unwrap_or(open.versions);
                 self.opener = Some(Join { versions, suites: open.suites, locator: Locator::Nameplate(7) });
                 self.seat(0, id);
@@ -112,7 +114,9 @@ impl Hub {
         let Some(opener) = self.opener.clone().filter(|_| self.seats.contains_key(&0)) else {
             return self.refuse(id, Reason::NoRoom);
         };
-        if join.locator != opener.locator || (!self.ignores_lock && (self.locked || self.seats.len() > 1)) {
+        if join.locator != opener.locator
+            || (!self.ignores_lock && (self.locked || self.seats.len() > self.joiners))
+        {
             return self.refuse(id, Reason::NoRoom);
         }
         let peer = id as PeerId; // world ids grow, as peer ids do; the opener is added first

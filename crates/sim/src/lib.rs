@@ -23,10 +23,11 @@ use net::{Flow, Net, Path, Seen};
 
 use beeline_core::{
     code::Code,
-    output::{Event, Output},
+    output::{Event, Output, ToGuest, ToHost},
     rtc::{Candidate, Channel, Description, LaneId, LaneState, RtcAction, RtcEvent, SdpKind},
     session::{Config, LaneRules, Session},
     time::Time,
+    wire::signal::PeerId,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
@@ -51,6 +52,8 @@ enum Happening {
     Message(Id, LaneId, Channel, Vec<u8>),
     Sent(Id, LaneId, Channel, u64),
     Disk(Id, disk::Completion),
+    ToGuest(Id, PeerId, ToGuest),
+    ToHost(Id, ToHost),
 }
 
 /// Peers, what is between them, and the time.
@@ -171,6 +174,19 @@ impl World {
         self.peers.push(Peer::new(session));
         self.drain(id, None);
         id
+    }
+
+    fn add_guest(&mut self, host: Id, peer: PeerId) {
+        let Some(session) = self.peers[host].session.take_guest() else { return };
+        let (id, joiner) = (self.peers.len(), peer as Id); // the hub's numbers are the world's
+        self.peers.push(Peer { partner: Some(joiner), host: Some((host, peer)), ..Peer::new(session) });
+        self.peers[joiner].partner = Some(id);
+        self.drain(id, None);
+    }
+
+    /// The session that a host has with one of its guests.
+    pub fn guest(&self, host: Id, joiner: PeerId) -> Option<Id> {
+        self.peers.iter().position(|peer| peer.host == Some((host, joiner)))
     }
 
     /// The opener's code, once the server has given its number.
@@ -326,6 +342,16 @@ impl World {
                     self.drain(id, Some(&message));
                 }
             }
+            Happening::ToGuest(host, guest, news) => {
+                if let Some(id) = self.guest(host, guest) {
+                    self.with_live(id, |s, now| s.handle_to_guest(news, now));
+                }
+            }
+            Happening::ToHost(id, said) => {
+                if let Some((host, guest)) = self.peers[id].host {
+                    self.with_live(host, |s, now| s.handle_to_host(guest, said, now));
+                }
+            }
             Happening::Disk(id, completion) => {
                 self.with_live(id, |s, now| completion.report(s, now));
             }
@@ -362,6 +388,9 @@ impl World {
                     self.transmit(id, lane, Channel::Data, frame);
                 }
                 Output::Event(event) => self.peers[id].events.push(event),
+                Output::Guest(peer) => self.add_guest(id, peer),
+                Output::ToGuest(peer, news) => self.at(Duration::ZERO, Happening::ToGuest(id, peer, news)),
+                Output::ToHost(said) => self.at(Duration::ZERO, Happening::ToHost(id, said)),
                 Output::Wait(wake) => {
                     self.peers[id].wake = wake;
                     return;
@@ -375,10 +404,11 @@ impl World {
         }
     }
 
-    /// The other end of a peer's connection: the first that lives and has one.
+    /// The other end of a peer's connection: its partner, or the first that has one.
     fn other(&self, id: Id, lane: LaneId) -> Option<Id> {
         let has = |id: Id| self.peers[id].rtc.contains_key(&lane);
-        (0..self.peers.len()).find(|other| *other != id && has(*other) && has(id))
+        let is_other = |other: Id| self.peers[id].partner.is_none_or(|partner| partner == other);
+        (0..self.peers.len()).find(|other| *other != id && is_other(*other) && has(*other) && has(id))
     }
 
     /// A made-up WebRTC: descriptions carry a fingerprint, and once both sides have both, channels open.
@@ -419,7 +449,7 @@ impl World {
                 if let Some(rtc) = self.peers[id].rtc.get_mut(&lane) {
                     rtc.described = true;
                 }
-                self.open_channels(lane);
+                self.open_channels(id, lane);
             }
             RtcAction::AddCandidate { .. } | RtcAction::Rollback { .. } => {}
             RtcAction::Close { lane } => {
@@ -436,9 +466,10 @@ impl World {
         }
     }
 
-    fn open_channels(&mut self, lane: LaneId) {
-        let described = |peer: &Peer| peer.rtc.get(&lane).is_some_and(|rtc| rtc.described);
-        let ready: Vec<Id> = (0..self.peers.len()).filter(|id| described(&self.peers[*id])).collect();
+    fn open_channels(&mut self, id: Id, lane: LaneId) {
+        let described = |id: &Id| self.peers[*id].rtc.get(&lane).is_some_and(|rtc| rtc.described);
+        let pair = [Some(id), self.other(id, lane)];
+        let ready: Vec<Id> = pair.into_iter().flatten().filter(described).collect();
         let is_open = |peer: &Peer| peer.rtc.get(&lane).is_some_and(|rtc| rtc.channels);
         if ready.len() == 2 && ready.iter().any(|id| !is_open(&self.peers[*id])) {
             for id in ready {

@@ -1,5 +1,8 @@
 //! One peer: a session, its blocks, its disk, and what it has shown.
-use crate::disk::{Completion, Disk};
+use crate::{
+    Id,
+    disk::{Completion, Disk},
+};
 use beeline_core::{
     blocks::Blocks,
     digest::BlockDigest,
@@ -7,6 +10,7 @@ use beeline_core::{
     rtc::{Channel, LaneId},
     session::Session,
     time::Time,
+    wire::signal::PeerId,
 };
 use std::collections::BTreeMap;
 
@@ -27,6 +31,10 @@ pub struct Peer {
     pub sends_media: bool,
     /// Whether the other side's last offer told of a camera.
     pub sees_media: bool,
+    /// The other end of its connections, where it is not the only other peer that has any.
+    pub(crate) partner: Option<Id>,
+    /// Whose guest it is, and which.
+    pub(crate) host: Option<(Id, PeerId)>,
     pub(crate) dead: bool,
     pub(crate) wake: Option<Time>,
     pub(crate) rtc: BTreeMap<LaneId, Rtc>,
@@ -50,6 +58,8 @@ impl Peer {
             peak: 0,
             sends_media: false,
             sees_media: false,
+            partner: None,
+            host: None,
             dead: false,
             wake: None,
             rtc: BTreeMap::new(),

@@ -14,7 +14,8 @@ const CLOSING: Duration = Duration::from_secs(3);
 const LINGER: Duration = Duration::from_millis(300);
 
 impl Session {
-    /// Cancels what runs, says goodbye, and ends within 3 s.
+    /// Cancels what runs, says goodbye, and ends within 3 s. One that let in guests ends with the last of them, which are
+    /// closed like any other session.
     pub fn close(&mut self, now: Time) {
         match &self.phase {
             Phase::Connected { .. } => {
@@ -24,7 +25,8 @@ impl Session {
                 self.phase = Phase::Closing { until: now + CLOSING, closed: Closed::Here };
             }
             Phase::Closing { .. } | Phase::Closed => {}
-            Phase::Waiting { .. } | Phase::Joining { .. } | Phase::Linked(_) => {
+            Phase::Waiting(waiting) if waiting.has_guests() => self.admit_nobody_but(Closed::Here, now),
+            Phase::Waiting(_) | Phase::Joining { .. } | Phase::Linked(_) => {
                 self.transfers.cancel_all(now);
                 self.break_off(Closed::Here, now);
             }

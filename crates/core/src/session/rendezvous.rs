@@ -5,11 +5,11 @@
 //!                            └── silence, garbage ─> put out   └─wrong tag─> counted, put out; the third: Burnt
 //! joiner   Room ──Joined──> Pake ──PakeOpener──> Confirmation ──right tag──> Linked
 //! ```
-use super::{Arrival, GUESSES, Joining, Linking, MEETING, Media, Phase, Session};
+use super::{Admits, Arrival, GUESSES, Joining, Linking, MEETING, Media, Phase, Session};
 use crate::{
     code::Code,
     link::{Carrier, Link},
-    meeting::{self, Clear, Started},
+    meeting::{self, Clear, Keys, Started},
     output::{Closed, Event, Output},
     room::RoomEvent,
     rtc::IceServer,
@@ -21,9 +21,6 @@ use crate::{
     },
 };
 use rand_core::RngCore;
-
-/// Joiners in the middle of their proof, at most; a server lets one in at a time.
-const MAX_ARRIVALS: usize = 16;
 
 impl Session {
     pub(super) fn handle_room(&mut self, now: Time) {
@@ -41,7 +38,10 @@ impl Session {
                 RoomEvent::PeerJoined { peer, versions, suites } => self.arrived(peer, versions, suites, now),
                 RoomEvent::Body { from, body } => self.handle_body(from, &body, now),
                 RoomEvent::Presence { peer, presence } => self.handle_presence(peer, presence, now),
-                RoomEvent::Ice(ice) => self.ice = ice,
+                RoomEvent::Ice(ice) => {
+                    self.pass_on_to_all(&RoomEvent::Ice(ice.clone()));
+                    self.ice = ice;
+                }
                 RoomEvent::Ended(closed) => self.room_ended(closed, now),
             }
         }
@@ -49,6 +49,7 @@ impl Session {
 
     /// While the two sides hear each other, the server does not matter.
     fn room_ended(&mut self, closed: Closed, now: Time) {
+        self.pass_on_to_all(&RoomEvent::Ended(closed.clone()));
         match &mut self.phase {
             Phase::Connected { liveness, .. } => liveness.unwatched(),
             Phase::Closing { .. } | Phase::Closed => {}
@@ -84,34 +85,37 @@ impl Session {
     }
 
     fn arrived(&mut self, peer: PeerId, versions: Vec<u8>, suites: Vec<u8>, now: Time) {
-        if !matches!(&self.phase, Phase::Waiting { arrivals, .. } if arrivals.len() < MAX_ARRIVALS) {
+        if !matches!(&self.phase, Phase::Waiting(waiting) if waiting.takes_another()) {
             return self.room.dismiss(peer);
         }
         if let Some(closed) = incompatible(&versions, &suites) {
             self.outputs.push_back(Output::Event(Event::TurnedAway(closed)));
             return self.dismiss(peer);
         }
-        let Phase::Waiting { arrivals, .. } = &mut self.phase else { return };
+        let Phase::Waiting(waiting) = &mut self.phase else { return };
         let clear = Clear {
             opener_versions: VERSIONS.to_vec(),
             opener_suites: SUITES.to_vec(),
             joiner_versions: versions,
             joiner_suites: suites,
         };
-        arrivals.insert(peer, Arrival { clear, confirming: None, deadline: now + MEETING });
+        waiting.arrivals.insert(peer, Arrival { clear, confirming: None, deadline: now + MEETING });
     }
 
     pub(super) fn dismiss(&mut self, peer: PeerId) {
         self.room.dismiss(peer);
-        if let Phase::Waiting { arrivals, .. } = &mut self.phase {
-            arrivals.remove(&peer);
+        if let Phase::Waiting(waiting) = &mut self.phase {
+            waiting.forget(peer);
         }
     }
 
     fn handle_body(&mut self, from: PeerId, body: &[u8], now: Time) {
         let message = Meeting::decode(body);
         match &mut self.phase {
-            Phase::Waiting { .. } => match message {
+            Phase::Waiting(waiting) if waiting.guests.contains_key(&from) => {
+                self.pass_on(from, RoomEvent::Body { from, body: body.to_vec() });
+            }
+            Phase::Waiting(_) => match message {
                 Ok(Some(message)) => self.handle_arrival(from, message, now),
                 // Somebody without the code gains nothing by garbage, and costs the opener nothing.
                 _ => self.dismiss(from),
@@ -135,8 +139,8 @@ impl Session {
     }
 
     fn handle_arrival(&mut self, peer: PeerId, message: Meeting, now: Time) {
-        let (Phase::Waiting { arrivals, wrong }, Some(code)) = (&mut self.phase, &self.code) else { return };
-        let Some(arrival) = arrivals.get_mut(&peer) else { return };
+        let (Phase::Waiting(waiting), Some(code)) = (&mut self.phase, &self.code) else { return };
+        let Some(arrival) = waiting.arrivals.get_mut(&peer) else { return };
         match (message, &arrival.confirming) {
             (Meeting::PakeJoiner(pake), None) => {
                 let started = Started::opener(code, &mut self.random);
@@ -152,29 +156,39 @@ impl Session {
             (Meeting::JoinerConfirm(theirs), Some(confirming)) => {
                 if meeting::equal(&theirs.tag, &confirming.joiner_tag()) {
                     let (tag, keys) = (confirming.opener_tag(), confirming.keys());
-                    self.room.lock();
+                    let several = matches!(waiting.admits, Admits::Several);
+                    waiting.arrivals.remove(&peer);
                     self.room.post(peer, Meeting::from(OpenerConfirm { tag }).encode());
-                    let mut nonce = [0; 32];
-                    self.random.fill_bytes(&mut nonce);
-                    let (takes_media, ice) = (self.media != Media::NotHere, self.ice.clone());
-                    let mut link = Box::new(Link::new(peer, true, keys, nonce, &self.name, takes_media, ice));
-                    link.greet();
+                    if several {
+                        return self.admit_guest(peer, keys, now);
+                    }
+                    self.lock_out();
+                    let link = self.greet(peer, true, keys);
                     self.linked(link, now);
                 } else {
-                    *wrong += 1;
-                    let left = GUESSES.saturating_sub(*wrong);
+                    waiting.wrong += 1;
+                    let left = GUESSES.saturating_sub(waiting.wrong);
                     self.room.post(peer, Meeting::from(WrongGuess { left }).encode());
                     self.dismiss(peer);
                     self.outputs.push_back(Output::Event(Event::WrongGuess { left }));
                     if left == 0 {
-                        self.room.lock();
-                        self.break_off(Closed::Burnt, now);
+                        self.admit_nobody_but(Closed::Burnt, now);
                     }
                 }
             }
             // A second try within one join, or nonsense.
             _ => self.dismiss(peer),
         }
+    }
+
+    /// The link to a peer whose words were right, or may be: it says who this is.
+    pub(super) fn greet(&mut self, peer: PeerId, is_opener: bool, keys: Keys) -> Box<Link> {
+        let mut nonce = [0; 32];
+        self.random.fill_bytes(&mut nonce);
+        let (takes_media, ice) = (self.media != Media::NotHere, self.ice.clone());
+        let mut link = Box::new(Link::new(peer, is_opener, keys, nonce, &self.name, takes_media, ice));
+        link.greet();
+        link
     }
 
     fn handle_joining(&mut self, message: Meeting, now: Time) {
@@ -184,15 +198,13 @@ impl Session {
                 let Ok(confirming) = started.finish(&pake.message, &clear) else {
                     return self.break_off(Closed::Tampered, now);
                 };
-                let mut nonce = [0; 32];
-                self.random.fill_bytes(&mut nonce);
-                let keys = confirming.keys();
-                let (takes_media, ice) = (self.media != Media::NotHere, self.ice.clone());
-                let mut link = Box::new(Link::new(0, false, keys, nonce, &self.name, takes_media, ice));
-                self.room.post(0, Meeting::from(JoinerConfirm { tag: confirming.joiner_tag() }).encode());
-                link.greet();
+                let tag = confirming.joiner_tag();
+                self.room.post(0, Meeting::from(JoinerConfirm { tag }).encode());
+                let mut link = self.greet(0, false, confirming.keys());
                 Self::settle_link(&mut link, &mut self.room, &mut self.transfers, &mut self.outputs);
-                *stage = Joining::Confirmation { confirming, link };
+                if let Phase::Joining { stage, .. } = &mut self.phase {
+                    *stage = Joining::Confirmation { confirming, link };
+                }
             }
             (Joining::Confirmation { confirming, link }, Meeting::OpenerConfirm(theirs)) => {
                 if !meeting::equal(&theirs.tag, &confirming.opener_tag()) {
@@ -210,8 +222,12 @@ impl Session {
     fn handle_presence(&mut self, peer: PeerId, presence: Presence, now: Time) {
         match &mut self.phase {
             // One that is only away may come back before its deadline.
-            Phase::Waiting { arrivals, .. } if presence == Presence::Left && arrivals.contains_key(&peer) => {
-                self.dismiss(peer);
+            Phase::Waiting(waiting) => {
+                if waiting.guests.contains_key(&peer) {
+                    self.guest_presence(peer, presence);
+                } else if presence == Presence::Left && waiting.arrivals.contains_key(&peer) {
+                    self.dismiss(peer);
+                }
             }
             Phase::Joining { .. } if presence == Presence::Left => self.break_off(Closed::PeerLeft, now),
             Phase::Linked(linking) if linking.link.peer == peer => match presence {

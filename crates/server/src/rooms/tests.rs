@@ -401,6 +401,11 @@ fn a_code_lives_a_day_and_a_meeting_longer() {
     assert!(matches!(&answer[..], [ToPeer::Refused(_)]));
     world.post(a, 1, 1, 0);
     assert_eq!(world.heard(b), [message(0, 1, 0)]);
+
+    // Once nobody is in it any more, an opener that goes on waiting would do so for ever.
+    world.say(b, Leave {});
+    world.pass(1);
+    assert_eq!(world.is_refused(a), Some(Reason::NoRoom));
 }
 
 #[test]

@@ -28,21 +28,22 @@ impl Rooms {
                 self.end(id, now);
                 continue;
             }
-            let expired = room.locator.is_some() && now.since(room.opened) >= LONGEST;
+            let is_expired = now.since(room.opened) >= LONGEST;
             let opener = room.opener.connection.filter(|_| room.joiners.is_empty());
             for joiner in empty_seats(room, now) {
                 self.tell_others(id, joiner, Presence::Left);
                 self.remove_joiner(id, joiner);
             }
-            if expired {
+            if is_expired {
                 self.expire(id);
                 if let Some(room) = self.rooms.get_mut(&id) {
                     room.locked = true;
                 }
-                if let Some(opener) = opener {
-                    self.refuse(opener, Reason::NoRoom, NO_ROOM, None, now);
-                    self.end(id, now);
-                }
+            }
+            // At once, or when the last of those who came in time has left.
+            if is_expired && let Some(opener) = opener {
+                self.refuse(opener, Reason::NoRoom, NO_ROOM, None, now);
+                self.end(id, now);
             }
         }
         self.budgets.forget_idle(now);
