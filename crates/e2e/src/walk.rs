@@ -1,14 +1,14 @@
 //! One page through all the states that last, for pictures and for the accessibility checker.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::Result;
 
 use crate::{Browser, Sample, Server, Terminal, sparse_file};
 
 /// The states that [`walk`] visits, in this order.
-pub const STATES: [&str; 9] =
-    ["landing", "waiting", "invited", "joining", "incoming", "moving", "lost", "failed", "done"];
+pub const STATES: [&str; 10] =
+    ["landing", "waiting", "several", "invited", "joining", "incoming", "moving", "lost", "failed", "done"];
 
 /// Calls `visit` in each state of [`STATES`], while the page stays in it.
 ///
@@ -30,6 +30,8 @@ pub async fn walk(
 
     browser.send_files(&[&paths[0], &paths[1]]).await?;
     visit(browser, "waiting").await?;
+
+    several(server, browser, &endless, &paths[0], &mut visit).await?;
 
     let mut terminal = Terminal::send(&server.url, &[&endless, &paths[0], &paths[2]])?;
     let link = terminal.link().await?;
@@ -65,4 +67,25 @@ pub async fn walk(
     browser.accept().await?;
     browser.finish().await?;
     visit(browser, "done").await
+}
+
+/// A page that is open for several, with one receiver on the way and one that stopped.
+async fn several(
+    server: &Server,
+    browser: &Browser,
+    film: &Path,
+    nothing: &Path,
+    visit: &mut impl AsyncFnMut(&Browser, &str) -> Result<()>,
+) -> Result<()> {
+    browser.open(&server.url).await?;
+    let code = browser.send_files(&[film, nothing]).await?;
+    browser.click("#several").await?;
+    let (to_a, to_b) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let mut a = Terminal::receive(&server.url, &code, to_a.path())?;
+    let mut b = Terminal::receive(&server.url, &code, to_b.path())?;
+    a.midway().await?;
+    b.midway().await?;
+    b.interrupt()?;
+    browser.until("one has stopped", "document.querySelector('#receivers [data-state=ended]')").await?;
+    visit(browser, "several").await
 }

@@ -1,12 +1,15 @@
 //! What page and worker say to each other.
 //!
 //! ```text
-//! [0, value, extra]              a ToWorker or ToPage in postcard's bytes; extra: files, a port, a channel or a Blob
-//! [1, lane, channel, buffer]     a message of a channel that stayed with the page; the ArrayBuffer is transferred
+//! [0, guest, value, extra]             a ToWorker or ToPage in postcard's bytes; extra: files, a port, a channel or a Blob
+//! [1, guest, lane, channel, buffer]    a message of a channel that stayed with the page; the ArrayBuffer is transferred
 //! ```
+//!
+//! `guest` is whose session it is about: a receiver's that was let in beside others, or 0, the page's own.
 //!
 //! Only the second kind is frequent, so only it avoids being written and read. Where the worker has the channels
 //! there is none of it.
+use beeline_core::wire::signal::PeerId;
 use js_sys::{Array, ArrayBuffer, Uint8Array};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue};
@@ -16,6 +19,10 @@ use wasm_bindgen::{JsCast, JsValue};
 pub(crate) enum ToWorker {
     /// Makes a room.
     Open { name: String, lanes: u8 },
+    /// Lets in several, or only the first.
+    AdmitSeveral { several: bool },
+    /// Lets in nobody else.
+    AdmitNobody,
     /// Joins somebody's room.
     Join { name: String, code: String, lanes: u8 },
     /// Offers what was chosen; `extra` is an array with a File for each path, or null for a folder.
@@ -234,34 +241,36 @@ pub(crate) enum Failure {
 
 /// A message taken apart.
 pub(crate) enum Message<T> {
-    Control { value: T, extra: JsValue },
-    Data { lane: u8, channel: u16, bytes: ArrayBuffer },
+    Control { guest: PeerId, value: T, extra: JsValue },
+    Data { guest: PeerId, lane: u8, channel: u16, bytes: ArrayBuffer },
 }
 
 /// The array for a value.
-pub(crate) fn control<T: Serialize>(value: &T, extra: &JsValue) -> Array {
+pub(crate) fn control<T: Serialize>(guest: PeerId, value: &T, extra: &JsValue) -> Array {
     let value = postcard::to_allocvec(value).expect("our own messages serialize");
-    Array::of3(&0.into(), &Uint8Array::from(&value[..]), extra)
+    Array::of4(&0.into(), &guest.into(), &Uint8Array::from(&value[..]), extra)
 }
 
 /// The array for a data-channel message.
-pub(crate) fn data(lane: u8, channel: u16, bytes: &ArrayBuffer) -> Array {
-    Array::of4(&1.into(), &lane.into(), &channel.into(), bytes)
+pub(crate) fn data(guest: PeerId, lane: u8, channel: u16, bytes: &ArrayBuffer) -> Array {
+    Array::of5(&1.into(), &guest.into(), &lane.into(), &channel.into(), bytes)
 }
 
 /// Takes an array apart. Both ends are this very wasm, so what is not understood is our mistake.
 pub(crate) fn parse<T: DeserializeOwned>(message: JsValue) -> Message<T> {
     let parts: Array = message.unchecked_into();
     let number = |at: u32| parts.get(at).as_f64().unwrap_or_default();
+    let guest = number(1) as PeerId;
     if number(0) == 0.0 {
-        let value = Uint8Array::new(&parts.get(1)).to_vec();
+        let value = Uint8Array::new(&parts.get(2)).to_vec();
         let value = postcard::from_bytes(&value).expect("our own messages parse");
-        Message::Control { value, extra: parts.get(2) }
+        Message::Control { guest, value, extra: parts.get(3) }
     } else {
         Message::Data {
-            lane: number(1) as u8,
-            channel: number(2) as u16,
-            bytes: parts.get(3).unchecked_into(),
+            guest,
+            lane: number(2) as u8,
+            channel: number(3) as u16,
+            bytes: parts.get(4).unchecked_into(),
         }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! body[data-ready=1]         the wasm runs
-//! main[data-state=…]         landing · invited · waiting · joining · connecting · incoming · moving · done · failed · unsupported
+//! main[data-state=…]         landing · invited · waiting · several · joining · connecting · incoming · moving · done · failed · unsupported
 //! landing                    #files #folder #code-input #join      invited: #join alone
 //! landing                    #write opens #text #send-text
-//! waiting                    #code #link #qr #more li.chip[data-path]
+//! waiting                    #code #link #qr #more li.chip[data-path] #several
+//! several                    #code #link #qr #no-more #finish      #receivers li[data-state=under-way|done|ended]
 //! incoming                   #peer #sas #offer li[data-path] #accept #decline
 //! moving                     #progress #speed #eta #path #pause #cancel      .line[data-shape=straight|bent|broken]
 //! done                       #files-done li[data-path][data-blake3] #received-text

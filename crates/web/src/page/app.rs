@@ -1,5 +1,8 @@
 //! The page's state.
-use super::{bridge::Bridge, call::Call, capability, choose::Chosen, document, download, rtc::Path, window};
+use super::{
+    bridge::Bridge, call::Call, capability, choose::Chosen, document, download, receivers::Receiver,
+    rtc::Path, window,
+};
 use crate::{
     messages::{Offer, Progress},
     strings,
@@ -17,6 +20,7 @@ pub(super) enum Stage {
     Landing,
     Invited,
     Waiting,
+    Several,
     Joining,
     Connecting,
     Incoming,
@@ -33,6 +37,7 @@ impl Stage {
             Self::Landing => "landing",
             Self::Invited => "invited",
             Self::Waiting => "waiting",
+            Self::Several => "several",
             Self::Joining => "joining",
             Self::Connecting => "connecting",
             Self::Incoming => "incoming",
@@ -99,6 +104,10 @@ pub(super) struct App {
     /// A text that is to be sent instead.
     pub(super) text: RwSignal<Option<String>>,
     pub(super) code: RwSignal<Option<String>>,
+    /// Whether more than one may come.
+    pub(super) several: RwSignal<bool>,
+    /// Those who came then.
+    pub(super) receivers: RwSignal<Vec<Receiver>>,
     /// The other side's name, escaped.
     pub(super) peer: RwSignal<Option<String>>,
     pub(super) sas: RwSignal<Option<String>>,
@@ -157,6 +166,8 @@ impl App {
             chosen: RwSignal::new_local(Vec::new()),
             text: RwSignal::new(None),
             code: RwSignal::new(code),
+            several: RwSignal::new(false),
+            receivers: RwSignal::new(Vec::new()),
             peer: RwSignal::new(None),
             sas: RwSignal::new(None),
             connected: RwSignal::new(false),

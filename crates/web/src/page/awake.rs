@@ -15,7 +15,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 pub(super) fn keep(app: App) -> impl Fn() + Clone + 'static {
     let held: Rc<RefCell<Option<JsValue>>> = Rc::default();
     move || {
-        let wanted = app.stage.get_untracked() == Stage::Moving;
+        let wanted = matches!(app.stage.get_untracked(), Stage::Moving | Stage::Several);
         let held = held.clone();
         spawn_local(async move {
             if let Some(before) = held.take() {

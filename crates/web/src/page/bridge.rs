@@ -8,11 +8,15 @@ use crate::{
     messages::{self, Message, ToPage, ToWorker},
     text::t,
 };
+use beeline_core::wire::signal::PeerId;
 use js_sys::Array;
 use leptos::prelude::*;
 use std::{cell::RefCell, rc::Rc};
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+
+/// The page's own session: every other is a guest's.
+pub(super) const OWN: PeerId = 0;
 
 /// How long an ended session may take to say goodbye before its worker is stopped.
 const GOODBYE_MS: i32 = 3500;
@@ -40,14 +44,14 @@ impl Bridge {
         bridge
     }
 
-    /// Sends a message.
-    pub(super) fn send(&self, message: &ToWorker, extra: &JsValue) {
-        self.post(messages::control(message, extra), Array::new());
+    /// Sends a message about the session of this guest, or the page's own.
+    pub(super) fn send(&self, guest: PeerId, message: &ToWorker, extra: &JsValue) {
+        self.post(messages::control(guest, message, extra), Array::new());
     }
 
     /// Sends a message with something that the page gives away.
     pub(super) fn send_with_transfer(&self, message: &ToWorker, extra: &JsValue) {
-        self.post(messages::control(message, extra), Array::of1(extra));
+        self.post(messages::control(OWN, message, extra), Array::of1(extra));
     }
 
     /// How the connection goes, if there is one.
@@ -82,9 +86,9 @@ impl Bridge {
         // Each worker is heard by a closure of its own, so that an old one cannot speak for a new session.
         let rtc = {
             let (bridge, own) = (Rc::downgrade(self), worker.clone());
-            let settled = move |lane: u8, pc: &web_sys::RtcPeerConnection| {
+            let settled = move |guest: PeerId, lane: u8, pc: &web_sys::RtcPeerConnection| {
                 let current = bridge.upgrade().is_some_and(|bridge| bridge.is_current(&own));
-                if current && lane == 0 {
+                if current && (guest, lane) == (OWN, 0) {
                     app.call_settled(pc);
                 }
             };
@@ -93,13 +97,14 @@ impl Bridge {
         let heard = {
             let (bridge, worker, rtc) = (Rc::downgrade(self), worker.clone(), rtc.clone());
             Closure::<dyn FnMut(_)>::new(move |event: MessageEvent| match messages::parse(event.data()) {
-                Message::Data { lane, channel, bytes } => rtc.send(lane, channel, &bytes),
-                Message::Control { value, extra } => {
+                Message::Data { guest, lane, channel, bytes } => rtc.send(guest, lane, channel, &bytes),
+                Message::Control { guest, value, extra } => {
                     let current = bridge.upgrade().is_some_and(|bridge| bridge.is_current(&worker));
                     match value {
                         ToPage::Ready if current => bridge.upgrade().iter().for_each(|b| b.listening()),
-                        value if rtc.acts(&value) => {}
-                        value if current => app.heard(value, extra),
+                        value if rtc.acts(guest, &value) => {}
+                        value if current && guest == OWN => app.heard(value, extra),
+                        value if current => app.heard_of(guest, value),
                         _ => {}
                     }
                 }

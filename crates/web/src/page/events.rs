@@ -18,6 +18,9 @@ impl App {
         match message {
             ToPage::Code { code } => self.code.set(Some(code)),
             ToPage::Joined => {}
+            ToPage::WrongGuess { left: 0 } if self.stage.get_untracked() == Stage::Several => {
+                self.nobody_else(&Ended::Burnt);
+            }
             ToPage::WrongGuess { left } => self.notice.set(Some(n!("wrong_guess", left.into()))),
             ToPage::TurnedAway(why) => self.notice.set(Some(strings::turned_away(&why))),
             ToPage::Peer { name } => {
@@ -153,6 +156,7 @@ impl App {
         match self.stage.get_untracked() {
             // Nothing is missing then.
             Stage::Done | Stage::Failed | Stage::Landing | Stage::Invited => {}
+            Stage::Several => self.nobody_else(ended),
             _ => {
                 let (what, hint) = strings::ended(ended);
                 let hint = hint.into_iter().chain(suspected).reduce(|hint, more| hint + " " + &more);

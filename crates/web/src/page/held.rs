@@ -3,7 +3,7 @@ use crate::{
     channel::{self, Channel, Happened},
     messages::{self, Lane, ToWorker},
 };
-use beeline_core::rtc;
+use beeline_core::{rtc, wire::signal::PeerId};
 use js_sys::{Array, ArrayBuffer};
 use std::{
     cell::{Cell, RefCell},
@@ -18,6 +18,7 @@ const REPORT: f64 = 128.0 * 1024.0;
 /// The channel, and the worker that it is for.
 pub(super) struct Held {
     worker: Worker,
+    guest: PeerId,
     lane: u8,
     number: u16,
     channel: RefCell<Option<Channel>>,
@@ -27,9 +28,15 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) fn new(worker: Worker, lane: u8, kind: rtc::Channel, channel: RtcDataChannel) -> Rc<Self> {
+    pub(super) fn new(
+        worker: Worker,
+        (guest, lane): (PeerId, u8),
+        kind: rtc::Channel,
+        channel: RtcDataChannel,
+    ) -> Rc<Self> {
         let held = Rc::new(Self {
             worker,
+            guest,
             lane,
             number: kind.stream(),
             channel: RefCell::new(None),
@@ -55,7 +62,7 @@ impl Held {
         match happened {
             Happened::Open => self.report(&ToWorker::ChannelOpen { lane: self.lane, channel: self.number }),
             Happened::Message(bytes) => {
-                let message = messages::data(self.lane, self.number, bytes);
+                let message = messages::data(self.guest, self.lane, self.number, bytes);
                 let _ = self.worker.post_message_with_transfer(&message, &Array::of1(bytes));
             }
             Happened::Low => self.channel.borrow().iter().for_each(|channel| self.left(channel)),
@@ -70,6 +77,6 @@ impl Held {
     }
 
     fn report(&self, message: &ToWorker) {
-        let _ = self.worker.post_message(&messages::control(message, &JsValue::NULL));
+        let _ = self.worker.post_message(&messages::control(self.guest, message, &JsValue::NULL));
     }
 }

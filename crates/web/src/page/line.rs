@@ -47,7 +47,10 @@ pub(super) fn Line(app: App) -> impl IntoView {
         }
         _ => "straight",
     });
-    let there = move || app.peer.get().unwrap_or_else(|| t!("other_device"));
+    let there = move || match app.stage.get() {
+        Stage::Several => t!("other_devices"),
+        _ => app.peer.get().unwrap_or_else(|| t!("other_device")),
+    };
     let phone_there = move || app.peer.with(|name| name.as_deref().is_some_and(capability::is_phone));
     // Where the bee is above the straight line, as a part of the bend.
     let lift = move || if shape.get() == "bent" { 1.0 - (fraction(app) * 2.0 - 1.0).abs() } else { 0.0 };

@@ -1,7 +1,7 @@
 //! The page: what a person sees and does.
 //!
 //! ```text
-//! landing ──choose──> waiting ──somebody joins──┐
+//! landing ──choose──> waiting ──somebody joins──┐          (or several: open for more, a line each)
 //!    └─code─> joining <── invited <── link      ├─> connecting ──offer──> incoming ──accept──┐
 //!                └──────────────────────────────┘        └──accepted──────────────> moving ──┴─> done
 //!                             from anywhere: failed ──again──> landing
@@ -29,7 +29,9 @@ mod line;
 mod local_network;
 mod moving;
 mod qr;
+mod receivers;
 mod rtc;
+mod several;
 mod sharing;
 mod tab;
 mod tree;

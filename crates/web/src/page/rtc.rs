@@ -10,7 +10,10 @@ use crate::{
     browser,
     messages::{self, Ice, Lane as State, Step, ToPage, ToWorker},
 };
-use beeline_core::rtc::{Channel, LaneId};
+use beeline_core::{
+    rtc::{Channel, LaneId},
+    wire::signal::PeerId,
+};
 use futures_channel::mpsc;
 use futures_util::StreamExt;
 use js_sys::{Array, ArrayBuffer, Function};
@@ -34,11 +37,11 @@ pub(super) struct Rtc(Rc<Connections>);
 struct Connections {
     worker: Worker,
     settled: Settled,
-    lanes: RefCell<HashMap<u8, Rc<Lane>>>,
+    lanes: RefCell<HashMap<(PeerId, u8), Rc<Lane>>>,
 }
 
-/// Told when descriptions of a connection were set or taken back.
-type Settled = Rc<dyn Fn(u8, &RtcPeerConnection)>;
+/// Told when descriptions of a connection were set or taken back: whose, and which.
+type Settled = Rc<dyn Fn(PeerId, u8, &RtcPeerConnection)>;
 
 /// What changes a connection's descriptions. One after another: a browser would let them overlap.
 enum Operation {
@@ -51,6 +54,8 @@ type Handler = Closure<dyn FnMut(Event)>;
 
 /// One connection, with those of its channels that the worker could not get.
 struct Lane {
+    /// Whose session it belongs to.
+    guest: PeerId,
     id: u8,
     pc: RtcPeerConnection,
     worker: Worker,
@@ -61,28 +66,28 @@ struct Lane {
 }
 
 impl Rtc {
-    pub(super) fn new(worker: Worker, settled: impl Fn(u8, &RtcPeerConnection) + 'static) -> Self {
+    pub(super) fn new(worker: Worker, settled: impl Fn(PeerId, u8, &RtcPeerConnection) + 'static) -> Self {
         Self(Rc::new(Connections { worker, settled: Rc::new(settled), lanes: RefCell::default() }))
     }
 
     /// Does what the worker wants, if it is about connections.
-    pub(super) fn acts(&self, message: &ToPage) -> bool {
+    pub(super) fn acts(&self, guest: PeerId, message: &ToPage) -> bool {
         match message {
-            ToPage::LaneOpen { lane, offerer, ice } => self.open(*lane, *offerer, ice),
+            ToPage::LaneOpen { lane, offerer, ice } => self.open((guest, *lane), *offerer, ice),
             ToPage::SetRemote { lane, offer, sdp } => {
                 let (offer, sdp) = (*offer, sdp.clone());
-                self.with(*lane, |lane| lane.perform(Operation::Apply { offer, sdp }));
+                self.with((guest, *lane), |lane| lane.perform(Operation::Apply { offer, sdp }));
             }
-            ToPage::AddCandidate { lane, candidate } => self.with(*lane, |lane| lane.add(candidate)),
+            ToPage::AddCandidate { lane, candidate } => self.with((guest, *lane), |lane| lane.add(candidate)),
             ToPage::Describe { lane } => {
-                self.with(*lane, |lane| lane.perform(Operation::Offer { restart: false }));
+                self.with((guest, *lane), |lane| lane.perform(Operation::Offer { restart: false }));
             }
             ToPage::Restart { lane } => {
-                self.with(*lane, |lane| lane.perform(Operation::Offer { restart: true }));
+                self.with((guest, *lane), |lane| lane.perform(Operation::Offer { restart: true }));
             }
-            ToPage::Rollback { lane } => self.with(*lane, |lane| lane.perform(Operation::Rollback)),
+            ToPage::Rollback { lane } => self.with((guest, *lane), |lane| lane.perform(Operation::Rollback)),
             ToPage::LaneClose { lane } => {
-                self.0.lanes.borrow_mut().remove(lane);
+                self.0.lanes.borrow_mut().remove(&(guest, *lane));
             }
             _ => return false,
         }
@@ -90,8 +95,8 @@ impl Rtc {
     }
 
     /// Sends one message on a channel.
-    pub(super) fn send(&self, lane: u8, channel: u16, bytes: &ArrayBuffer) {
-        self.with(lane, |lane| {
+    pub(super) fn send(&self, guest: PeerId, lane: u8, channel: u16, bytes: &ArrayBuffer) {
+        self.with((guest, lane), |lane| {
             if let Some(held) = lane.held.borrow().get(&channel) {
                 held.send(bytes);
             }
@@ -103,31 +108,36 @@ impl Rtc {
         self.0.lanes.borrow_mut().clear();
     }
 
-    fn with(&self, lane: u8, act: impl FnOnce(&Rc<Lane>)) {
+    fn with(&self, lane: (PeerId, u8), act: impl FnOnce(&Rc<Lane>)) {
         let lane = self.0.lanes.borrow().get(&lane).cloned();
         if let Some(lane) = lane {
             act(&lane);
         }
     }
 
-    fn open(&self, id: u8, offerer: bool, ice: &[Ice]) {
-        match Lane::new(id, ice, self.0.worker.clone(), self.0.settled.clone()) {
+    fn open(&self, (guest, id): (PeerId, u8), offerer: bool, ice: &[Ice]) {
+        match Lane::new((guest, id), ice, self.0.worker.clone(), self.0.settled.clone()) {
             Ok(lane) => {
-                self.0.lanes.borrow_mut().insert(id, lane.clone());
+                self.0.lanes.borrow_mut().insert((guest, id), lane.clone());
                 if offerer {
                     lane.perform(Operation::Offer { restart: false });
                 }
             }
             Err(error) => {
                 leptos::logging::error!("RTCPeerConnection: {}", browser::said(&error));
-                report(&self.0.worker, &ToWorker::Lane { lane: id, state: State::Failed });
+                report(&self.0.worker, guest, &ToWorker::Lane { lane: id, state: State::Failed });
             }
         }
     }
 }
 
 impl Lane {
-    fn new(id: u8, ice: &[Ice], worker: Worker, settled: Settled) -> Result<Rc<Self>, JsValue> {
+    fn new(
+        (guest, id): (PeerId, u8),
+        ice: &[Ice],
+        worker: Worker,
+        settled: Settled,
+    ) -> Result<Rc<Self>, JsValue> {
         let servers: Array = ice.iter().map(ice_server).collect();
         let config = RtcConfiguration::new();
         config.set_ice_servers(&servers);
@@ -136,7 +146,7 @@ impl Lane {
         let pc = RtcPeerConnection::new_with_configuration(&config)?;
         let (operations, mut next) = mpsc::unbounded();
         let (held, handlers) = Default::default();
-        let lane = Rc::new(Self { id, pc, worker, settled, operations, held, handlers });
+        let lane = Rc::new(Self { guest, id, pc, worker, settled, operations, held, handlers });
         let weak = Rc::downgrade(&lane);
         spawn_local(async move {
             while let Some(operation) = next.next().await {
@@ -155,9 +165,13 @@ impl Lane {
         init.set_negotiated(true);
         init.set_id(channel.stream());
         let made = self.pc.create_data_channel_with_data_channel_dict(channel.label(), &init);
-        let given = messages::control(&ToWorker::Channel { lane: self.id, channel: channel.stream() }, &made);
+        let given = messages::control(
+            self.guest,
+            &ToWorker::Channel { lane: self.id, channel: channel.stream() },
+            &made,
+        );
         if self.worker.post_message_with_transfer(&given, &Array::of1(&made)).is_err() {
-            let held = Held::new(self.worker.clone(), self.id, channel, made);
+            let held = Held::new(self.worker.clone(), (self.guest, self.id), channel, made);
             self.held.borrow_mut().insert(channel.stream(), held);
         }
     }
@@ -196,7 +210,7 @@ impl Lane {
                 let back = RtcSessionDescriptionInit::new(RtcSdpType::Rollback);
                 // Where there is nothing to take back, the browser says so, and all is well.
                 let _ = JsFuture::from(self.pc.set_local_description(&back)).await;
-                return (self.settled)(self.id, &self.pc);
+                return self.settle();
             }
         };
         match result {
@@ -204,13 +218,17 @@ impl Lane {
                 if step != Step::MakeOffer {
                     self.limit();
                 }
-                (self.settled)(self.id, &self.pc);
+                self.settle();
             }
             Err(error) => {
                 leptos::logging::error!("{step:?}: {}", browser::said(&error));
                 self.report(&ToWorker::NotDescribed { lane: self.id, step });
             }
         }
+    }
+
+    fn settle(&self) {
+        (self.settled)(self.guest, self.id, &self.pc);
     }
 
     /// Makes an offer or an answer, sets it and reports it.
@@ -301,7 +319,7 @@ impl Lane {
     }
 
     fn report(&self, message: &ToWorker) {
-        report(&self.worker, message);
+        report(&self.worker, self.guest, message);
     }
 }
 
@@ -315,8 +333,8 @@ impl Drop for Lane {
     }
 }
 
-fn report(worker: &Worker, message: &ToWorker) {
-    let _ = worker.post_message(&messages::control(message, &JsValue::NULL));
+fn report(worker: &Worker, guest: PeerId, message: &ToWorker) {
+    let _ = worker.post_message(&messages::control(guest, message, &JsValue::NULL));
 }
 
 fn ice_server(ice: &Ice) -> RtcIceServer {

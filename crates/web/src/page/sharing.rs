@@ -25,6 +25,15 @@ pub(super) fn Sharing(app: App) -> impl IntoView {
         }}
         <Notice app />
         <Waiting app />
+        <label class="check">
+            <input
+                id="several"
+                type="checkbox"
+                prop:checked=move || app.several.get()
+                on:change:target=move |event| app.admit_several(event.target().checked())
+            />
+            {t!("several")}
+        </label>
         <div class="row">
             <button id="stop" class="quiet" type="button" on:click=move |_| app.again()>
                 {t!("cancel")}
@@ -34,7 +43,7 @@ pub(super) fn Sharing(app: App) -> impl IntoView {
 }
 
 #[component]
-fn Invitation(app: App, code: String, link: String) -> impl IntoView {
+pub(super) fn Invitation(app: App, code: String, link: String) -> impl IntoView {
     let (code_to_copy, link_to_copy, link_to_share) = (code.clone(), link.clone(), link.clone());
     view! {
         <p id="code" class="code" dir="ltr">

@@ -11,6 +11,8 @@ use super::{
     landing::Landing,
     line::Line,
     moving::Moving,
+    receivers,
+    several::Several,
     sharing::Sharing,
     tab, window,
 };
@@ -67,6 +69,7 @@ fn Page(app: App) -> impl IntoView {
                     Stage::Landing => view! { <Landing app /> }.into_any(),
                     Stage::Invited => view! { <Invited app /> }.into_any(),
                     Stage::Waiting => view! { <Sharing app /> }.into_any(),
+                    Stage::Several => view! { <Several app /> }.into_any(),
                     Stage::Joining => view! { <Joining app /> }.into_any(),
                     Stage::Connecting => view! { <Connecting app /> }.into_any(),
                     Stage::Incoming => view! { <Incoming app /> }.into_any(),
@@ -93,6 +96,7 @@ fn aloud(app: App) -> String {
             let quarter = Memo::new(move |_| (fraction(app) * 4.0) as u32 * 25);
             format!("{} %", quarter.get())
         }
+        Stage::Several => receivers::delivered(app),
         Stage::Done => t!("verified_here"),
         Stage::Failed => app.trouble_or_default().what,
         _ => String::new(),
@@ -104,6 +108,7 @@ pub(super) fn fraction(app: App) -> f64 {
     let progress = app.progress.get();
     match (app.stage.get(), progress.total) {
         (Stage::Done, _) => 1.0,
+        (Stage::Several, _) => receivers::fraction(app),
         (_, Some(0)) | (_, None) => 0.0,
         (_, Some(total)) => progress.bytes as f64 / total as f64,
     }
@@ -177,7 +182,8 @@ fn listen(app: App) {
         }
     });
     on(&window(), "beforeunload", move |event: BeforeUnloadEvent| {
-        if app.stage.get_untracked() == Stage::Moving {
+        let stage = app.stage.get_untracked();
+        if stage == Stage::Moving || (stage == Stage::Several && receivers::any_under_way(app)) {
             event.prevent_default();
             event.set_return_value("1"); // older browsers ask only then
         }

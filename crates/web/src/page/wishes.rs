@@ -1,7 +1,7 @@
 //! What a person can want.
 use super::{
     app::{App, Saving, Stage, forget_code},
-    bridge::Bridge,
+    bridge::{Bridge, OWN},
     capability,
     choose::Chosen,
     clipboard, download, window,
@@ -13,7 +13,7 @@ use crate::{
     text::t,
     worker::manifest_of,
 };
-use beeline_core::{code::Code, manifest::Manifest};
+use beeline_core::{code::Code, manifest::Manifest, wire::signal::PeerId};
 use leptos::prelude::*;
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
@@ -72,14 +72,19 @@ impl App {
 
     /// Somebody is there: what was chosen is offered, and can't be changed any more.
     pub(super) fn offer_chosen(self) {
+        self.offer_chosen_to(OWN);
+    }
+
+    /// The same for one of several.
+    pub(super) fn offer_chosen_to(self, guest: PeerId) {
         if let Some(text) = self.text.get_untracked() {
-            return self.tell(&ToWorker::Text { text }, &JsValue::NULL);
+            return self.bridge().send(guest, &ToWorker::Text { text }, &JsValue::NULL);
         }
         let chosen = self.chosen.get_untracked();
         let files: js_sys::Array =
             chosen.iter().map(|c| c.file.clone().map_or(JsValue::NULL, JsValue::from)).collect();
         let paths = chosen.into_iter().map(|c| c.path).collect();
-        self.tell(&ToWorker::Offer { paths }, &files);
+        self.bridge().send(guest, &ToWorker::Offer { paths }, &files);
     }
 
     /// The same once more, for somebody else.
@@ -178,6 +183,8 @@ impl App {
         self.chosen.set(Vec::new());
         self.text.set(None);
         self.code.set(None);
+        self.several.set(false);
+        self.receivers.set(Vec::new());
         self.peer.set(None);
         self.sas.set(None);
         self.connected.set(false);
@@ -244,10 +251,10 @@ impl App {
     }
 
     pub(super) fn tell(self, message: &ToWorker, extra: &JsValue) {
-        self.bridge().send(message, extra);
+        self.bridge().send(OWN, message, extra);
     }
 
-    fn bridge(self) -> Rc<Bridge> {
+    pub(super) fn bridge(self) -> Rc<Bridge> {
         self.bridge.get_value().expect("a page that offers anything has its worker")
     }
 

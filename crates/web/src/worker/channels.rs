@@ -8,7 +8,10 @@ use crate::{
     browser,
     channel::{self, Happened, low},
 };
-use beeline_core::rtc::{Channel, LaneId, LaneState, RtcEvent};
+use beeline_core::{
+    rtc::{Channel, LaneId, LaneState, RtcEvent},
+    wire::signal::PeerId,
+};
 use js_sys::{ArrayBuffer, Uint8Array};
 use litemap::LiteMap;
 use std::{collections::HashMap, mem};
@@ -24,6 +27,7 @@ type Place = (u8, u16);
 /// All channels of the session.
 #[derive(Default)]
 pub(super) struct Channels {
+    guest: PeerId,
     held: LiteMap<Place, Held>,
     /// Bytes handed to the page for each channel it kept: what is not reported as left is buffered.
     posted: HashMap<Place, u64>,
@@ -43,6 +47,11 @@ struct Held {
 }
 
 impl Channels {
+    /// For the session of a guest, or the page's own.
+    pub(super) fn new(guest: PeerId) -> Self {
+        Self { guest, ..Self::default() }
+    }
+
     /// Sends one message.
     pub(super) fn send(&mut self, lane: LaneId, channel: Channel, message: &[u8]) {
         let place = (lane.0, channel.stream());
@@ -51,7 +60,7 @@ impl Channels {
             held.sent = true;
         } else {
             *self.posted.entry(place).or_default() += message.len() as u64;
-            post_data(place.0, place.1, &Uint8Array::from(message).buffer());
+            post_data(self.guest, place.0, place.1, &Uint8Array::from(message).buffer());
         }
     }
 

@@ -4,6 +4,7 @@
 //! page, socket, channels, clock, disk ──handle_*──> Session ──poll_output──> pump: channels.rs, files.rs, …
 //! ```
 use super::{
+    OWN,
     arrived::Arrived,
     channels::Channels,
     clock::now,
@@ -24,12 +25,13 @@ use beeline_core::{
     rtc::{Candidate, Channel, Description, LaneId, LaneState, RtcAction, RtcEvent, SdpKind},
     session::{Config, LaneRules, SenderEngine, Session},
     time::Time,
+    wire::signal::PeerId,
 };
 use js_sys::ArrayBuffer;
 use std::{
     cell::RefCell,
     collections::{BTreeSet, HashMap},
-    rc::Rc,
+    rc::{Rc, Weak},
 };
 use wasm_bindgen::{JsValue, prelude::Closure};
 use wasm_bindgen_futures::spawn_local;
@@ -40,6 +42,12 @@ pub(super) struct Driver(pub(super) Rc<RefCell<Machine>>);
 
 /// What the driver has in its hands.
 pub(super) struct Machine {
+    /// Whose session it is.
+    pub(super) guest: PeerId,
+    /// Who let it in, if it is a guest's.
+    pub(super) let_in_by: Weak<RefCell<Machine>>,
+    /// Those whom this session let in.
+    pub(super) guests: HashMap<PeerId, Driver>,
     pub(super) session: Option<Session>,
     pub(super) blocks: Blocks,
     pub(super) arrived: Arrived,
@@ -62,6 +70,10 @@ pub(super) struct Machine {
 
 impl Driver {
     pub(super) fn new() -> Self {
+        Self::with(OWN, Weak::new(), None)
+    }
+
+    pub(super) fn with(guest: PeerId, let_in_by: Weak<RefCell<Machine>>, session: Option<Session>) -> Self {
         Self(Rc::new_cyclic(|weak| {
             let call = |what: fn(&Driver)| {
                 let weak = weak.clone();
@@ -72,13 +84,16 @@ impl Driver {
                 })
             };
             RefCell::new(Machine {
-                session: None,
+                guest,
+                let_in_by,
+                guests: HashMap::new(),
+                session,
                 blocks: Blocks::default(),
                 arrived: Arrived::default(),
                 socket: None,
                 sources: HashMap::new(),
                 sinks: HashMap::new(),
-                channels: Channels::default(),
+                channels: Channels::new(guest),
                 moving: BTreeSet::new(),
                 timer: None,
                 ticker: None,
@@ -94,9 +109,11 @@ impl Driver {
     pub(super) fn page_said(&self, message: ToWorker, extra: JsValue) {
         match message {
             ToWorker::Open { name, lanes } => self.begin(Session::open, name, lanes),
+            ToWorker::AdmitSeveral { several } => self.act(|s, _| s.admit_several(several)),
+            ToWorker::AdmitNobody => self.act(Session::admit_nobody),
             ToWorker::Join { name, code, lanes } => match Code::parse(&code) {
                 Ok(code) => self.begin(|config, now| Session::join(config, &code, now), name, lanes),
-                Err(error) => post(&ToPage::NotOffered { why: error.to_string() }, &JsValue::UNDEFINED),
+                Err(error) => post(OWN, &ToPage::NotOffered { why: error.to_string() }, &JsValue::UNDEFINED),
             },
             ToWorker::Offer { paths } => self.offer(&paths, &extra),
             ToWorker::Text { text } => self.text(&text),
@@ -106,7 +123,10 @@ impl Driver {
             ToWorker::Pause { transfer, paused } => {
                 self.act(|s, now| s.pause(TransferId(transfer), paused, now));
             }
-            ToWorker::Close => self.act(Session::close),
+            ToWorker::Close => {
+                self.each_guest(|guest| guest.act(Session::close));
+                self.act(Session::close);
+            }
             ToWorker::Renegotiate => self.act(Session::renegotiate),
             ToWorker::Left { lane, channel, bytes } => self.left(lane, channel, bytes as u64),
             ToWorker::Description { lane, offer, sdp } => {
@@ -180,7 +200,7 @@ impl Driver {
                     if let RtcAction::Close { lane } = action {
                         machine.channels.forget(lane);
                     }
-                    post(&tell::action(action), &JsValue::UNDEFINED);
+                    post(machine.guest, &tell::action(action), &JsValue::UNDEFINED);
                 }
                 Output::Control { lane, message } => machine.channels.send(lane, Channel::Control, &message),
                 Output::Data { lane, transfer, stamp, runs } => {
@@ -224,7 +244,18 @@ impl Driver {
                 }
                 Output::Abandon(transfer) => machine.abandon(transfer),
                 Output::Event(event) => self.event(machine, event),
-                Output::Guest(_) | Output::ToGuest(..) | Output::ToHost(_) => {} // several are not let in yet
+                Output::Guest(guest) => self.admit(machine, guest),
+                Output::ToGuest(guest, news) => {
+                    if let Some(guest) = machine.guests.get(&guest).cloned() {
+                        guest.soon(move |driver| driver.act(|s, now| s.handle_to_guest(news, now)));
+                    }
+                }
+                Output::ToHost(said) => {
+                    let guest = machine.guest;
+                    if let Some(host) = machine.host() {
+                        host.soon(move |driver| driver.act(|s, now| s.handle_to_host(guest, said, now)));
+                    }
+                }
                 Output::Wait(until) => {
                     if !machine.tell_quiet() {
                         return machine.wait(until);

@@ -56,9 +56,12 @@ impl Driver {
                 let failure = tell::failure(failure, manifest.as_deref());
                 ToPage::Failed { transfer: transfer.0, failure }
             }
-            Event::Closed(closed) => ToPage::Closed(tell::ended(closed)),
+            Event::Closed(closed) => {
+                self.leave_host(machine);
+                ToPage::Closed(tell::ended(closed))
+            }
         };
-        post(&said, &JsValue::UNDEFINED);
+        post(machine.guest, &said, &JsValue::UNDEFINED);
     }
 
     pub(super) fn moves(&self, machine: &mut Machine, transfer: TransferId) {
@@ -75,7 +78,7 @@ impl Driver {
         let mut machine = self.0.borrow_mut();
         machine.ticks += 1;
         if machine.ticks % KEEP_ALIVE_TICKS == 1 && !machine.sinks.is_empty() {
-            post(&ToPage::KeepAlive, &JsValue::UNDEFINED);
+            post(machine.guest, &ToPage::KeepAlive, &JsValue::UNDEFINED);
         }
         if machine.ticks > SELDOM_TICKS && machine.ticks % 2 == 1 {
             return;
@@ -83,7 +86,7 @@ impl Driver {
         for transfer in &machine.moving {
             let progress = machine.session.as_ref().and_then(|session| session.progress(*transfer, now()));
             if let Some(progress) = progress {
-                post(&tell::progress(*transfer, progress), &JsValue::UNDEFINED);
+                post(machine.guest, &tell::progress(*transfer, progress), &JsValue::UNDEFINED);
             }
         }
     }
@@ -93,7 +96,7 @@ impl Machine {
     /// A transfer is over: its last progress, and no more.
     pub(super) fn rests(&mut self, transfer: TransferId) {
         if let Some(progress) = self.session.as_ref().and_then(|s| s.progress(transfer, now())) {
-            post(&tell::progress(transfer, progress), &JsValue::UNDEFINED);
+            post(self.guest, &tell::progress(transfer, progress), &JsValue::UNDEFINED);
         }
         self.sources.remove(&transfer);
         self.sinks.remove(&transfer);

@@ -25,21 +25,23 @@ const WINDOW: u64 = 8 << 20;
 impl Driver {
     pub(super) fn offer(&self, paths: &[String], files: &JsValue) {
         let mut machine = self.0.borrow_mut();
+        let guest = machine.guest;
         match (Source::new(paths, files), &mut machine.session) {
             (Ok((source, manifest)), Some(session)) => {
                 let shown = manifest.clone();
                 let transfer = session.offer(manifest, now());
                 machine.sources.insert(transfer, source);
-                post(&ToPage::Offering(tell::offer(transfer, &shown)), &JsValue::UNDEFINED);
+                post(guest, &ToPage::Offering(tell::offer(transfer, &shown)), &JsValue::UNDEFINED);
                 self.pump(&mut machine);
             }
-            (Err(why), _) => post(&ToPage::NotOffered { why }, &JsValue::UNDEFINED),
+            (Err(why), _) => post(guest, &ToPage::NotOffered { why }, &JsValue::UNDEFINED),
             (_, None) => {}
         }
     }
 
     pub(super) fn text(&self, text: &str) {
         let mut machine = self.0.borrow_mut();
+        let guest = machine.guest;
         let Some(session) = &mut machine.session else { return };
         match session.send_text(text, now()) {
             Ok(transfer) => {
@@ -54,9 +56,9 @@ impl Driver {
                     archive: false,
                     text: true,
                 };
-                post(&ToPage::Offering(offer), &JsValue::UNDEFINED);
+                post(guest, &ToPage::Offering(offer), &JsValue::UNDEFINED);
             }
-            Err(error) => post(&ToPage::NotOffered { why: error.to_string() }, &JsValue::UNDEFINED),
+            Err(error) => post(guest, &ToPage::NotOffered { why: error.to_string() }, &JsValue::UNDEFINED),
         }
         self.pump(&mut machine);
     }
@@ -87,6 +89,7 @@ impl Driver {
     }
 
     fn sunk(&self, transfer: TransferId, answer: Answer) {
+        let guest = self.0.borrow().guest;
         self.act(|session, now| match answer {
             Answer::Written(block, result) => session.handle_written(block, result, now),
             Answer::Committed(file, result) => session.handle_committed(transfer, file, result, now),
@@ -94,7 +97,7 @@ impl Driver {
                 let result = result.map(|blob| {
                     let name = session.manifest(transfer).map(|m| crate::sink::save_as(&m));
                     if let Some(blob) = blob {
-                        post(&ToPage::Saved { name: name.unwrap_or_default() }, &blob);
+                        post(guest, &ToPage::Saved { name: name.unwrap_or_default() }, &blob);
                     }
                 });
                 session.handle_finished(transfer, result, now);

@@ -1,16 +1,18 @@
-//! The worker: one session, driven by what the page, the socket and the clock report.
+//! The worker: one session, or one for each of several receivers, driven by what the page, the socket and the clock report.
 mod arrived;
 mod channels;
 mod clock;
 mod driver;
 mod events;
 mod files;
+mod guests;
 mod socket;
 mod source;
 mod stream;
 mod tell;
 
 use crate::messages::{self, Message, ToPage};
+use beeline_core::wire::signal::PeerId;
 use driver::Driver;
 use js_sys::ArrayBuffer;
 use serde::Serialize;
@@ -23,26 +25,37 @@ pub(crate) fn start() {
     let driver = Driver::new();
     let heard =
         Closure::<dyn FnMut(_)>::new(move |event: MessageEvent| match messages::parse(event.data()) {
-            Message::Control { value, extra } => driver.page_said(value, extra),
-            Message::Data { lane, channel, bytes } => driver.channel_said(lane, channel, &bytes),
+            Message::Control { guest, value, extra } => {
+                if let Some(driver) = driver.of(guest) {
+                    driver.page_said(value, extra);
+                }
+            }
+            Message::Data { guest, lane, channel, bytes } => {
+                if let Some(driver) = driver.of(guest) {
+                    driver.channel_said(lane, channel, &bytes);
+                }
+            }
         });
     scope().set_onmessage(Some(heard.as_ref().unchecked_ref()));
     heard.forget(); // as long as the worker
-    post(&ToPage::Ready, &JsValue::UNDEFINED);
+    post(OWN, &ToPage::Ready, &JsValue::UNDEFINED);
 }
 
 fn scope() -> DedicatedWorkerGlobalScope {
     js_sys::global().unchecked_into()
 }
 
+/// The page's own session: every other is a guest's.
+const OWN: PeerId = 0;
+
 /// Tells the page.
-fn post<T: Serialize>(value: &T, extra: &JsValue) {
-    scope().post_message(&messages::control(value, extra)).expect("our own messages can be cloned");
+fn post<T: Serialize>(guest: PeerId, value: &T, extra: &JsValue) {
+    scope().post_message(&messages::control(guest, value, extra)).expect("our own messages can be cloned");
 }
 
 /// Has the page send this on a channel that it kept.
-fn post_data(lane: u8, channel: u16, bytes: &ArrayBuffer) {
+fn post_data(guest: PeerId, lane: u8, channel: u16, bytes: &ArrayBuffer) {
     scope()
-        .post_message_with_transfer(&messages::data(lane, channel, bytes), &js_sys::Array::of1(bytes))
+        .post_message_with_transfer(&messages::data(guest, lane, channel, bytes), &js_sys::Array::of1(bytes))
         .expect("a fresh buffer can be transferred");
 }

@@ -17,7 +17,7 @@ pub(in crate::page) enum Path {
 impl Rtc {
     /// Reads it from the statistics of connection 0; nothing while no pair is nominated.
     pub(in crate::page) async fn path(&self) -> Option<Path> {
-        let pc = self.0.lanes.borrow().get(&0).map(|lane| lane.pc.clone())?;
+        let pc = self.0.lanes.borrow().get(&(0, 0)).map(|lane| lane.pc.clone())?;
         let report = JsFuture::from(pc.get_stats()).await.ok()?;
         let all = Array::from(&report.unchecked_ref::<Map>().values());
         let text = |stat: &JsValue, name: &str| browser::property(stat, name).and_then(|v| v.as_string());
