@@ -8,7 +8,7 @@ use crate::{Browser, Sample, Server, Terminal, sparse_file};
 
 /// The states that [`walk`] visits, in this order.
 pub const STATES: [&str; 10] =
-    ["landing", "waiting", "several", "invited", "joining", "incoming", "moving", "lost", "failed", "done"];
+    ["landing", "waiting", "invited", "joining", "incoming", "moving", "lost", "failed", "done", "several"];
 
 /// Calls `visit` in each state of [`STATES`], while the page stays in it.
 ///
@@ -30,8 +30,6 @@ pub async fn walk(
 
     browser.send_files(&[&paths[0], &paths[1]]).await?;
     visit(browser, "waiting").await?;
-
-    several(server, browser, &endless, &paths[0], &mut visit).await?;
 
     let mut terminal = Terminal::send(&server.url, &[&endless, &paths[0], &paths[2]])?;
     let link = terminal.link().await?;
@@ -66,7 +64,9 @@ pub async fn walk(
     browser.follow(&terminal.link().await?).await?;
     browser.accept().await?;
     browser.finish().await?;
-    visit(browser, "done").await
+    visit(browser, "done").await?;
+
+    several(server, browser, &endless, &paths[0], &mut visit).await
 }
 
 /// A page that is open for several, with one receiver on the way and one that stopped.
@@ -87,5 +87,7 @@ async fn several(
     b.midway().await?;
     b.interrupt()?;
     browser.until("one has stopped", "document.querySelector('#receivers [data-state=ended]')").await?;
-    visit(browser, "several").await
+    visit(browser, "several").await?;
+    browser.click("#finish").await?; // else the browser would ask whether to leave
+    browser.until_state("landing").await
 }

@@ -1,8 +1,5 @@
 //! The page's state.
-use super::{
-    bridge::Bridge, call::Call, capability, choose::Chosen, document, download, receivers::Receiver,
-    rtc::Path, window,
-};
+use super::{bridge::Bridge, call::Call, capability, choose::Chosen, document, download, rtc::Path, window};
 use crate::{
     messages::{Offer, Progress},
     strings,
@@ -106,8 +103,8 @@ pub(super) struct App {
     pub(super) code: RwSignal<Option<String>>,
     /// Whether more than one may come.
     pub(super) several: RwSignal<bool>,
-    /// Those who came then.
-    pub(super) receivers: RwSignal<Vec<Receiver>>,
+    /// Flips whenever something about those who came then changes; `receivers.rs` has them.
+    pub(super) receivers: RwSignal<bool>,
     /// The other side's name, escaped.
     pub(super) peer: RwSignal<Option<String>>,
     pub(super) sas: RwSignal<Option<String>>,
@@ -167,7 +164,7 @@ impl App {
             text: RwSignal::new(None),
             code: RwSignal::new(code),
             several: RwSignal::new(false),
-            receivers: RwSignal::new(Vec::new()),
+            receivers: RwSignal::new(false),
             peer: RwSignal::new(None),
             sas: RwSignal::new(None),
             connected: RwSignal::new(false),

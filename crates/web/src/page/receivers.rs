@@ -4,16 +4,22 @@ use super::{
     format,
 };
 use crate::{
-    messages::{Ended, Progress, ToPage, ToWorker},
+    messages::{Ended, Failure, Progress, ToPage, ToWorker},
     strings,
     text::{n, t},
 };
 use beeline_core::{quote::quote, wire::signal::PeerId};
 use leptos::prelude::*;
+use std::cell::RefCell;
 use wasm_bindgen::JsValue;
 
+thread_local! {
+    // Not in a signal: one of a type of its own is 3 kB of the page.
+    static ALL: RefCell<Vec<Receiver>> = const { RefCell::new(Vec::new()) };
+}
+
 /// How far one of them is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) enum Going {
     Connecting,
     /// Its person is asked to accept.
@@ -24,39 +30,69 @@ pub(super) enum Going {
     Ended(String),
 }
 
-/// One of several receivers. A handle, cheap to copy.
-#[derive(Clone, Copy)]
+/// One of several receivers.
+#[derive(Debug)]
 pub(super) struct Receiver {
     pub(super) guest: PeerId,
     /// How it calls itself, escaped.
-    pub(super) name: StoredValue<String>,
-    pub(super) sas: RwSignal<String>,
-    pub(super) going: RwSignal<Going>,
+    pub(super) name: String,
+    pub(super) sas: String,
+    pub(super) going: Going,
     /// Whether its person lets it stand still.
-    paused: RwSignal<bool>,
+    paused: bool,
     /// Whether nothing has been heard of it for a while.
-    lost: RwSignal<bool>,
+    lost: bool,
 }
 
 impl Receiver {
     pub(super) fn is_under_way(&self) -> bool {
-        self.going.with(|going| !matches!(going, Going::Done | Going::Ended(_)))
+        !matches!(self.going, Going::Done | Going::Ended(_))
+    }
+
+    /// For the style sheet and for tests.
+    pub(super) fn state(&self) -> &'static str {
+        match self.going {
+            Going::Done => "done",
+            Going::Ended(_) => "ended",
+            _ => "under-way",
+        }
     }
 
     /// The word at the end of its line.
     pub(super) fn word(&self) -> String {
-        self.going.with(|going| match going {
+        match &self.going {
             Going::Done => t!("delivered"),
             Going::Ended(why) => why.clone(),
-            _ if self.lost.get() => t!("interrupted"),
+            _ if self.lost => t!("interrupted"),
             Going::Connecting => t!("receiver_connecting"),
             Going::Asked => t!("receiver_asked"),
-            Going::Moving(_) if self.paused.get() => t!("paused"),
+            Going::Moving(_) if self.paused => t!("paused"),
             Going::Moving(progress) => match progress.total {
                 Some(total) => format!("{}\u{a0}%", progress.bytes * 100 / total.max(1)),
                 None => format::bytes(progress.bytes),
             },
-        })
+        }
+    }
+
+    /// What the worker says of it.
+    fn heard(&mut self, message: ToPage) {
+        match message {
+            ToPage::Sas { words } => self.sas = words,
+            ToPage::Connected => self.going = Going::Asked,
+            ToPage::PathLost => self.lost = true,
+            ToPage::PathBack => self.lost = false,
+            ToPage::Accepted { .. } => self.going = Going::Moving(Progress::default()),
+            ToPage::Progress(progress) => self.going = Going::Moving(progress),
+            ToPage::Paused { paused, here: false, .. } => self.paused = paused,
+            ToPage::Done { .. } => self.going = Going::Done,
+            ToPage::Declined { message, .. } => {
+                self.going = Going::Ended(strings::declined(&self.name, &quote(&message)).0);
+            }
+            ToPage::Failed { failure, .. } => self.going = Going::Ended(strings::failure(&failure).0),
+            ToPage::NotOffered { why } => self.going = Going::Ended(strings::sentence(&why)),
+            ToPage::Closed(why) => self.going = Going::Ended(strings::ended(&why).0),
+            _ => {}
+        }
     }
 }
 
@@ -73,12 +109,6 @@ impl App {
         self.tell(&ToWorker::AdmitNobody, &JsValue::NULL);
     }
 
-    /// Stops one of them.
-    pub(super) fn stop(self, receiver: Receiver) {
-        receiver.going.set(Going::Ended(t!("cancelled_here")));
-        self.dismiss(receiver.guest);
-    }
-
     /// The code is no good any more, or the server is gone; what is under way goes on.
     pub(super) fn nobody_else(self, why: &Ended) {
         self.several.set(false);
@@ -87,85 +117,100 @@ impl App {
         }
     }
 
+    /// Stops one of them.
+    pub(super) fn stop(self, guest: PeerId) {
+        self.change(guest, ToPage::Failed { transfer: 0, failure: Failure::CancelledHere });
+    }
+
     /// One message of the worker about one of several.
     pub(super) fn heard_of(self, guest: PeerId, message: ToPage) {
-        if let ToPage::Peer { name } = message {
-            return self.welcome(guest, &name);
-        }
-        let found = self.receivers.with_untracked(|all| all.iter().find(|one| one.guest == guest).copied());
-        let Some(one) = found.filter(|one| untrack(|| one.is_under_way())) else { return };
-        let end = |how: Going| {
-            one.going.set(how);
-            self.dismiss(guest); // its seat is for the next
-        };
         match message {
-            ToPage::Sas { words } => one.sas.set(words),
-            ToPage::Connected => one.going.set(Going::Asked),
-            ToPage::PathLost => one.lost.set(true),
-            ToPage::PathBack => one.lost.set(false),
-            ToPage::Accepted { .. } => one.going.set(Going::Moving(Progress::default())),
-            ToPage::Progress(progress) => one.going.set(Going::Moving(progress)),
-            ToPage::Paused { paused, here: false, .. } => one.paused.set(paused),
-            ToPage::Done { .. } => end(Going::Done),
-            ToPage::Declined { message, .. } => {
-                end(Going::Ended(strings::declined(&one.name.get_value(), &quote(&message)).0));
+            ToPage::Peer { .. } => {
+                self.change(guest, message);
+                self.notice.set(None);
+                self.stage.set(Stage::Several);
+                self.offer_chosen_to(guest);
             }
-            ToPage::Failed { failure, .. } => end(Going::Ended(strings::failure(&failure).0)),
-            ToPage::NotOffered { why } => end(Going::Ended(strings::sentence(&why))),
-            ToPage::Closed(why) => one.going.set(Going::Ended(strings::ended(&why).0)),
             // Here is only sent; a text needs no answer.
             ToPage::Offered(offer) => {
                 let decline = ToWorker::Decline { transfer: offer.transfer };
                 self.bridge().send(guest, &decline, &JsValue::NULL);
             }
             ToPage::Text { text } => self.texts.update(|texts| texts.push(text)),
-            _ => {}
+            message => self.change(guest, message),
         }
     }
 
-    fn welcome(self, guest: PeerId, name: &str) {
-        let receiver = Receiver {
-            guest,
-            name: StoredValue::new(quote(name)),
-            sas: RwSignal::new(String::new()),
-            going: RwSignal::new(Going::Connecting),
-            paused: RwSignal::new(false),
-            lost: RwSignal::new(false),
-        };
-        self.notice.set(None);
-        self.receivers.update(|all| all.push(receiver));
-        self.stage.set(Stage::Several);
-        self.offer_chosen_to(guest);
+    /// Whoever comes next is the first.
+    pub(super) fn forget_receivers(self) {
+        ALL.with_borrow_mut(Vec::clear);
+        self.changed();
     }
 
-    fn dismiss(self, guest: PeerId) {
-        self.bridge().send(guest, &ToWorker::Close, &JsValue::NULL);
+    fn changed(self) {
+        self.receivers.set(!self.receivers.get_untracked());
+    }
+
+    fn change(self, guest: PeerId, message: ToPage) {
+        let is_over = ALL.with_borrow_mut(|all| match message {
+            ToPage::Peer { name } => {
+                let (name, going) = (quote(&name), Going::Connecting);
+                all.push(Receiver { guest, name, sas: String::new(), going, paused: false, lost: false });
+                false
+            }
+            message => {
+                let one = all.iter_mut().find(|one| one.guest == guest && one.is_under_way());
+                one.is_some_and(|one| {
+                    one.heard(message);
+                    !one.is_under_way()
+                })
+            }
+        });
+        self.changed();
+        if is_over {
+            // Its seat is for the next.
+            self.bridge().send(guest, &ToWorker::Close, &JsValue::NULL);
+        }
     }
 }
 
-/// Whether bytes would be lost by leaving.
+/// Looks at all of them, and again when something changes.
+pub(super) fn look(app: App, at: &mut dyn FnMut(&Receiver)) {
+    app.receivers.get();
+    ALL.with_borrow(|all| all.iter().for_each(at));
+}
+
+/// One of them, by the order in which they came.
+pub(super) fn with<T>(at: usize, act: impl FnOnce(&Receiver) -> T) -> Option<T> {
+    ALL.with_borrow(|all| all.get(at).map(act))
+}
+
+/// Whether somebody would miss something if the page went away.
 pub(super) fn any_under_way(app: App) -> bool {
-    app.receivers.with(|all| all.iter().any(Receiver::is_under_way))
+    let mut any = false;
+    look(app, &mut |one| any |= one.is_under_way());
+    any
 }
 
 /// How many have it all.
 pub(super) fn delivered(app: App) -> String {
-    let done = app.receivers.with(|all| all.iter().filter(|one| one.going.get() == Going::Done).count());
-    if done == 0 { String::new() } else { n!("delivered_to", done as u32) }
+    let mut done = 0;
+    look(app, &mut |one| done += u32::from(matches!(one.going, Going::Done)));
+    n!("delivered_to", done)
 }
 
 /// How far all are together, from 0 to 1.
 pub(super) fn fraction(app: App) -> f64 {
-    let of_one = |one: &Receiver| {
-        one.going.with(|going| match going {
-            Going::Done => Some(1.0),
-            Going::Moving(progress) => {
-                progress.total.map(|total| progress.bytes as f64 / total.max(1) as f64)
-            }
-            Going::Connecting | Going::Asked => Some(0.0),
-            Going::Ended(_) => None,
-        })
-    };
-    let all: Vec<f64> = app.receivers.with(|all| all.iter().filter_map(of_one).collect());
-    all.iter().sum::<f64>() / all.len().max(1) as f64
+    let (mut sum, mut count) = (0.0, 0.0);
+    look(app, &mut |one| {
+        let part = match one.going {
+            Going::Done => 1.0,
+            Going::Moving(progress) => progress.bytes as f64 / progress.total.unwrap_or(0).max(1) as f64,
+            Going::Connecting | Going::Asked => 0.0,
+            Going::Ended(_) => return,
+        };
+        sum += part;
+        count += 1.0;
+    });
+    if count > 0.0 { sum / count } else { 0.0 }
 }

@@ -17,8 +17,9 @@ use beeline_core::{
 use futures_channel::mpsc;
 use futures_util::StreamExt;
 use js_sys::{Array, ArrayBuffer, Function};
+use litemap::LiteMap;
 pub(super) use path::Path;
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{cell::RefCell, rc::Rc};
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
@@ -37,7 +38,7 @@ pub(super) struct Rtc(Rc<Connections>);
 struct Connections {
     worker: Worker,
     settled: Settled,
-    lanes: RefCell<HashMap<(PeerId, u8), Rc<Lane>>>,
+    lanes: RefCell<LiteMap<(PeerId, u8), Rc<Lane>>>,
 }
 
 /// Told when descriptions of a connection were set or taken back: whose, and which.
@@ -61,7 +62,7 @@ struct Lane {
     worker: Worker,
     settled: Settled,
     operations: mpsc::UnboundedSender<Operation>,
-    held: RefCell<HashMap<u16, Rc<Held>>>,
+    held: RefCell<LiteMap<u16, Rc<Held>>>,
     handlers: RefCell<Vec<Handler>>,
 }
 

@@ -19,17 +19,13 @@ pub(super) fn Sharing(app: App) -> impl IntoView {
         <h1 class="small" tabindex="-1">
             {t!("waiting")}
         </h1>
-        {move || match (app.code.get(), app.link()) {
-            (Some(code), Some(link)) => view! { <Invitation app code link /> }.into_any(),
-            _ => view! { <p class="code pending">{t!("making_code")}</p> }.into_any(),
-        }}
+        {move || invitation(app)}
         <Notice app />
         <Waiting app />
         <label class="check">
             <input
                 id="several"
                 type="checkbox"
-                prop:checked=move || app.several.get()
                 on:change:target=move |event| app.admit_several(event.target().checked())
             />
             {t!("several")}
@@ -42,8 +38,16 @@ pub(super) fn Sharing(app: App) -> impl IntoView {
     }
 }
 
+/// The code and its link, once there are.
+pub(super) fn invitation(app: App) -> AnyView {
+    match (app.code.get(), app.link()) {
+        (Some(code), Some(link)) => view! { <Invitation app code link /> }.into_any(),
+        _ => view! { <p class="code pending">{t!("making_code")}</p> }.into_any(),
+    }
+}
+
 #[component]
-pub(super) fn Invitation(app: App, code: String, link: String) -> impl IntoView {
+fn Invitation(app: App, code: String, link: String) -> impl IntoView {
     let (code_to_copy, link_to_copy, link_to_share) = (code.clone(), link.clone(), link.clone());
     view! {
         <p id="code" class="code" dir="ltr">
@@ -123,15 +127,24 @@ fn Chip(app: App, top: Top) -> impl IntoView {
     let inside = if top.folder { n!("files", top.files) + ", " } else { String::new() };
     let label = t!("remove", name = name);
     let path = top.name.clone();
+    let size = inside + &format::bytes(top.bytes);
     view! {
         <li class="chip" data-path=path>
             <span class="path-name">{name}</span>
-            <span class="size">{inside + &format::bytes(top.bytes)}</span>
-            <button class="remove" type="button" aria-label=label on:click=move |_| app.remove(&top.name)>
-                <svg viewBox="0 0 16 16" aria-hidden="true">
-                    <path d="M4 4l8 8M12 4l-8 8" />
-                </svg>
-            </button>
+            <span class="size">{size}</span>
+            {remove(label, false, Box::new(move || app.remove(&top.name)))}
         </li>
     }
+}
+
+/// A small cross that takes something away.
+pub(super) fn remove(label: String, hidden: bool, act: Box<dyn Fn()>) -> AnyView {
+    view! {
+        <button class="remove" type="button" aria-label=label hidden=hidden on:click=move |_| act()>
+            <svg viewBox="0 0 16 16" aria-hidden="true">
+                <path d="M4 4l8 8M12 4l-8 8" />
+            </svg>
+        </button>
+    }
+    .into_any()
 }

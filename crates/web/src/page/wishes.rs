@@ -184,7 +184,7 @@ impl App {
         self.text.set(None);
         self.code.set(None);
         self.several.set(false);
-        self.receivers.set(Vec::new());
+        self.forget_receivers();
         self.peer.set(None);
         self.sas.set(None);
         self.connected.set(false);

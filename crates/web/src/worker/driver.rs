@@ -47,7 +47,7 @@ pub(super) struct Machine {
     /// Who let it in, if it is a guest's.
     pub(super) let_in_by: Weak<RefCell<Machine>>,
     /// Those whom this session let in.
-    pub(super) guests: HashMap<PeerId, Driver>,
+    pub(super) guests: Vec<(PeerId, Driver)>,
     pub(super) session: Option<Session>,
     pub(super) blocks: Blocks,
     pub(super) arrived: Arrived,
@@ -86,7 +86,7 @@ impl Driver {
             RefCell::new(Machine {
                 guest,
                 let_in_by,
-                guests: HashMap::new(),
+                guests: Vec::new(),
                 session,
                 blocks: Blocks::default(),
                 arrived: Arrived::default(),
@@ -246,14 +246,16 @@ impl Driver {
                 Output::Event(event) => self.event(machine, event),
                 Output::Guest(guest) => self.admit(machine, guest),
                 Output::ToGuest(guest, news) => {
-                    if let Some(guest) = machine.guests.get(&guest).cloned() {
-                        guest.soon(move |driver| driver.act(|s, now| s.handle_to_guest(news, now)));
+                    if let Some(guest) = machine.guest(guest) {
+                        guest.soon(Box::new(move |driver| driver.act(|s, now| s.handle_to_guest(news, now))));
                     }
                 }
                 Output::ToHost(said) => {
                     let guest = machine.guest;
                     if let Some(host) = machine.host() {
-                        host.soon(move |driver| driver.act(|s, now| s.handle_to_host(guest, said, now)));
+                        let tell =
+                            move |driver: &Driver| driver.act(|s, now| s.handle_to_host(guest, said, now));
+                        host.soon(Box::new(tell));
                     }
                 }
                 Output::Wait(until) => {

@@ -11,41 +11,44 @@ use wasm_bindgen_futures::spawn_local;
 impl Driver {
     /// The driver of this guest's session, while it runs, or of the page's own.
     pub(super) fn of(&self, guest: PeerId) -> Option<Self> {
-        if guest == OWN { Some(self.clone()) } else { self.0.borrow().guests.get(&guest).cloned() }
+        if guest == OWN { Some(self.clone()) } else { self.0.borrow().guest(guest) }
     }
 
     /// Somebody was let in: its session is driven from now on.
     pub(super) fn admit(&self, machine: &mut Machine, guest: PeerId) {
         let Some(session) = machine.session.as_mut().and_then(|session| session.take_guest()) else { return };
         let driver = Self::with(guest, Rc::downgrade(&self.0), Some(session));
-        machine.guests.insert(guest, driver.clone());
-        driver.soon(|driver| driver.act(|_, _| {}));
+        machine.guests.push((guest, driver.clone()));
+        driver.soon(Box::new(|driver| driver.act(|_, _| {})));
     }
 
     /// Acts when nothing else is being done: sessions are told of each other's outputs in turn, not within one another.
-    pub(super) fn soon(&self, act: impl FnOnce(&Self) + 'static) {
+    pub(super) fn soon(&self, act: Box<dyn FnOnce(&Self)>) {
         let driver = self.clone();
         spawn_local(async move { act(&driver) });
     }
 
     pub(super) fn each_guest(&self, act: impl Fn(&Self)) {
-        let guests: Vec<Self> = self.0.borrow().guests.values().cloned().collect();
-        guests.iter().for_each(act);
+        let guests = self.0.borrow().guests.clone();
+        guests.iter().for_each(|(_, guest)| act(guest));
     }
 
     /// The session is over; if it is a guest's, it is forgotten.
     pub(super) fn leave_host(&self, machine: &Machine) {
         let guest = machine.guest;
         if let Some(host) = machine.host() {
-            host.soon(move |host| {
-                let left = host.0.borrow_mut().guests.remove(&guest);
-                drop(left); // what it still has under way ends with it
-            });
+            host.soon(Box::new(move |host| {
+                host.0.borrow_mut().guests.retain(|(one, _)| *one != guest);
+            }));
         }
     }
 }
 
 impl Machine {
+    pub(super) fn guest(&self, guest: PeerId) -> Option<Driver> {
+        self.guests.iter().find(|(one, _)| *one == guest).map(|(_, driver)| driver.clone())
+    }
+
     pub(super) fn host(&self) -> Option<Driver> {
         self.let_in_by.upgrade().map(Driver)
     }
