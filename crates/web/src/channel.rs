@@ -10,12 +10,12 @@ use web_sys::{Event, MessageEvent, RtcDataChannel, RtcDataChannelState, RtcDataC
 
 /// A channel that held more says so when it holds no more than this many bytes.
 ///
-/// Less than what the core gives a channel at a time (1 MiB, of control 256 KiB), or it would never be heard; of file
+/// Less than what the core gives a channel at a time (320 KiB, of control 256 KiB), or it would never be heard; of file
 /// bytes so much that the line never waits for the next.
 pub(crate) const fn low(channel: rtc::Channel) -> u32 {
     match channel {
         rtc::Channel::Control => 64 << 10,
-        rtc::Channel::Data => 512 << 10,
+        rtc::Channel::Data => 192 << 10,
     }
 }
 

@@ -14,9 +14,13 @@ mod reporter;
 pub use reporter::Reporter;
 
 use crate::{
+    digest::BLOCK_LEN,
     time::Time,
     transfer::pump::stamp_of,
-    wire::{control::Report, data::MAX_FRAME_LEN},
+    wire::{
+        control::Report,
+        data::{FRAME_HEADER, RUN_HEADER},
+    },
 };
 use control::{Climb, Phase, Recent, Round, Trial};
 use path::{PathModel, SHORT, Sample};
@@ -31,9 +35,9 @@ const MOST: f64 = (16 << 20) as f64;
 /// Frames: as long as a browser's burst at least.
 const SHORTEST: f64 = 2.0 * PACKET;
 const LONGEST: usize = 64 << 10;
-/// On a LAN a browser's CPU is the limit, and nothing waits for long behind a long frame. To an engine of our own a frame
-/// costs next to nothing, and shorter ones keep more at work at the same time.
-const LONGEST_NEAR: usize = MAX_FRAME_LEN;
+/// On a LAN a browser's CPU is the limit, and nothing waits for long behind a long frame: an eighth of a block. To an
+/// engine of our own a frame costs next to nothing, and shorter ones keep more at work at the same time.
+const LONGEST_NEAR: usize = BLOCK_LEN as usize / 8 + FRAME_HEADER + RUN_HEADER;
 /// Nothing is held back on a LAN below this.
 const NEAR_WINDOW: f64 = (4 << 20) as f64;
 /// Up to so much, start-up grows by half each round trip; then by a quarter.

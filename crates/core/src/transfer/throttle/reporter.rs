@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Up to this length a frame belongs to a path whose queue matters more than the CPU.
 const SHORT_FRAME: usize = 16 << 10;
-/// Frames to a report: short ones, and long ones (of 256 KiB: one report for every MiB).
+/// Frames to a report: short ones, and long ones (of 128 KiB: one report for 512 KiB).
 const SHORT_FRAMES: u64 = 2;
 const LONG_FRAMES: u64 = 4;
 /// What nothing followed is reported after so long.
