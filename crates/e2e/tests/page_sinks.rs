@@ -16,7 +16,12 @@ e2e::tests! {
     a_large_file_goes_where_it_is_told: a_chosen_file();
     without_a_service_worker_a_large_file_waits_on_the_disk_in_chromium: private_storage(Chromium);
     without_a_service_worker_a_large_file_waits_on_the_disk_in_firefox: private_storage(Firefox);
+    a_service_worker_that_runs_is_used_while_registering_it_again_takes_long: registering_hangs(true);
+    without_a_service_worker_in_time_a_file_goes_elsewhere: registering_hangs(false);
 }
+
+/// What Chromium may do for long after a page was left in the middle of a download.
+const REGISTERING_HANGS: &str = "navigator.serviceWorker.register = () => new Promise(() => {})";
 
 /// What the page asks instead of the person.
 const CHOOSE: &str = "const place = navigator.storage.getDirectory();
@@ -136,5 +141,30 @@ async fn private_storage(kind: Kind) -> Result<()> {
 
     sender.end().await?.expect(0)?;
     assert_eq!(Tree::of(&browser.downloads)?.files().get(ODD_NAME), Some(&digest));
+    Ok(())
+}
+
+async fn registering_hangs(one_runs: bool) -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join(ODD_NAME);
+    let digest = random_file(&file, 3 << 20, 9)?;
+    let server = Server::start()?;
+    let browser = Browser::start(Chromium).await?;
+    if one_runs {
+        browser.open(&server.url).await?;
+        browser.eval("navigator.serviceWorker.ready.then(() => 1)", vec![]).await?;
+    }
+    let cdp = browser.driver.cdp();
+    cdp.page().add_script_to_evaluate_on_new_document(REGISTERING_HANGS).await?;
+
+    let mut sender = Terminal::send(&server.url, &[&file])?;
+    browser.follow(&sender.link().await?).await?;
+    browser.accept().await?;
+    let shown = browser.finish().await?;
+    assert_eq!(shown, BTreeMap::from([(ODD_NAME.to_owned(), digest)]));
+    browser.downloaded(ODD_NAME, 3 << 20).await?;
+    // A frame begins a streamed download.
+    let streamed: bool = browser.run("return !!document.querySelector('iframe[title=download]')").await?;
+    ensure!(streamed == one_runs, "streamed: {streamed}");
     Ok(())
 }

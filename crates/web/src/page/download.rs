@@ -2,7 +2,7 @@
 use super::{document, window};
 use crate::browser;
 use futures_channel::oneshot;
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, pending, select};
 use js_sys::{Array, Object, Reflect};
 use std::{cell::RefCell, pin::pin, rc::Rc};
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
@@ -28,13 +28,20 @@ pub(super) async fn prepare() -> bool {
         return false;
     }
     let container = navigator.service_worker();
-    if JsFuture::from(container.register("sw.js")).await.is_err() {
-        return false;
-    }
+    let registered = JsFuture::from(container.register("sw.js"));
     let Ok(ready) = container.ready() else { return false };
+    // One that runs already is ready at once. Registering it again need not be: in Chromium that was seen to take from
+    // three seconds to more than a minute after a page was left in the middle of a download.
+    let refused = pin!(async {
+        if registered.await.is_ok() {
+            pending::<()>().await;
+        }
+    });
     let patience = pin!(browser::sleep(PATIENCE_MS));
-    let Either::Left((ready, _)) = select(JsFuture::from(ready), patience).await else { return false };
-    let Ok(registration) = ready else { return false };
+    let given_up = select(refused, patience);
+    let Either::Left((Ok(registration), _)) = select(JsFuture::from(ready), given_up).await else {
+        return false;
+    };
     let service = registration.unchecked_into::<ServiceWorkerRegistration>().active();
     SERVICE.set(service);
     SERVICE.with_borrow(Option::is_some)
