@@ -8,7 +8,7 @@ use crate::{Browser, Sample, Server, Terminal, sparse_file};
 
 /// The states that [`walk`] visits, in this order.
 pub const STATES: [&str; 10] =
-    ["landing", "waiting", "invited", "joining", "incoming", "moving", "lost", "failed", "done", "several"];
+    ["landing", "waiting", "several", "invited", "joining", "incoming", "moving", "lost", "failed", "done"];
 
 /// Calls `visit` in each state of [`STATES`], while the page stays in it.
 ///
@@ -30,6 +30,8 @@ pub async fn walk(
 
     browser.send_files(&[&paths[0], &paths[1]]).await?;
     visit(browser, "waiting").await?;
+
+    several(server, browser, &endless, &paths[0], &mut visit).await?;
 
     let mut terminal = Terminal::send(&server.url, &[&endless, &paths[0], &paths[2]])?;
     let link = terminal.link().await?;
@@ -64,9 +66,7 @@ pub async fn walk(
     browser.follow(&terminal.link().await?).await?;
     browser.accept().await?;
     browser.finish().await?;
-    visit(browser, "done").await?;
-
-    several(server, browser, &endless, &paths[0], &mut visit).await
+    visit(browser, "done").await
 }
 
 /// A page that is open for several, with one receiver on the way and one that stopped.

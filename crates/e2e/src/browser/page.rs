@@ -149,7 +149,10 @@ impl Browser {
 
     /// Clicks as a person would: the element has to be there, visible and enabled.
     pub async fn click(&self, selector: &str) -> Result<()> {
-        self.until(selector, &format!("document.querySelector({selector:?})?.checkVisibility()")).await?;
+        // A driver clicks on a disabled one without a word, and nothing happens.
+        let ready =
+            format!("document.querySelector({:?})?.checkVisibility()", format!("{selector}:not(:disabled)"));
+        self.until(selector, &ready).await?;
         Ok(self.driver.find(By::Css(selector)).await?.click().await?)
     }
 }
