@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use e2e::{Browser, Kind, Options, Server};
+use e2e::{Browser, Kind, Options, Server, digest_of};
 
 /// So that a page in the background is not slowed down; both ways are measured with the same browsers.
 pub(crate) const AWAKE: Options = Options {
@@ -58,6 +58,8 @@ impl<'a> Transfer<'a> {
             let shown = browser.finish().await.context(who)?;
             ensure!(shown.get(&self.name).is_some_and(|shown| shown == digest), "the {who} shows {shown:?}");
         }
+        let there = digest_of(saved)?;
+        ensure!(there == digest, "{} is not what was sent: {there}", saved.display());
         Ok(fs::remove_file(saved)?)
     }
 }

@@ -78,6 +78,12 @@ pub fn random_file(path: &Path, len: u64, seed: u64) -> Result<String> {
     Ok(digest.finalize().to_hex().to_string())
 }
 
+/// What `b3sum` says of a file.
+pub fn digest_of(path: &Path) -> Result<String> {
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    Ok(blake3::Hasher::new().update_reader(file)?.finalize().to_hex().to_string())
+}
+
 /// A file of `len` zero bytes that takes no room on the disk: for transfers that are not meant to end.
 pub fn sparse_file(path: &Path, len: u64) -> Result<()> {
     let file = File::create(path).with_context(|| path.display().to_string())?;

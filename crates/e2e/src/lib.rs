@@ -33,7 +33,7 @@ mod usage;
 mod walk;
 
 pub use browser::{Browser, FAKE_DEVICES, Kind, Options, Scheme, Seat};
-pub use files::{LARGE, ODD_NAME, Sample, random_file, sparse_file};
+pub use files::{LARGE, ODD_NAME, Sample, digest_of, random_file, sparse_file};
 pub use joined::Joined;
 pub use lab::{Host, Lab};
 pub use netlab::{Line, Settings, Way};

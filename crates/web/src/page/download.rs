@@ -30,8 +30,8 @@ pub(super) async fn prepare() -> bool {
     let container = navigator.service_worker();
     let registered = JsFuture::from(container.register("sw.js"));
     let Ok(ready) = container.ready() else { return false };
-    // One that runs already is ready at once. Registering it again need not be: in Chromium that was seen to take from
-    // three seconds to more than a minute after a page was left in the middle of a download.
+    // One that runs already is ready at once. Registering it again need not be: in Chromium that was seen to take three
+    // seconds after a page was left in the middle of a download.
     let refused = pin!(async {
         if registered.await.is_ok() {
             pending::<()>().await;
