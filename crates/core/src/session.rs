@@ -9,8 +9,8 @@
 //! A driver is a loop: wait for a socket message, a WebRTC event, a disk completion, a wish or the time that
 //! [`Output::Wait`] named; hand it to the matching `handle_*` or verb; then do what `poll_output` says until
 //! it says [`Output::Wait`]. Nothing here blocks, reads a clock or panics on what a peer sends. How it meets its
-//! peer is in `session/rendezvous.rs`, how it lets in several in `session/guests.rs`, what goes over the connection in `session/connection.rs`, further ones are in
-//! `session/lanes.rs`, and how it ends is in `session/ending.rs`.
+//! peer is in `session/rendezvous.rs`, how it lets in several in `session/guests.rs`, what goes over the connection in
+//! `session/connection.rs`, further ones are in `session/lanes.rs`, and how it ends is in `session/ending.rs`.
 mod connection;
 mod ending;
 pub(crate) mod guests;
