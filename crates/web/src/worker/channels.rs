@@ -52,6 +52,11 @@ impl Channels {
         Self { guest, ..Self::default() }
     }
 
+    /// A message of so many bytes will leave this thread, and nothing of it will be left to collect.
+    pub(super) fn handed_on(&mut self, bytes: u32) {
+        self.heard = self.heard.saturating_sub(bytes);
+    }
+
     /// Sends one message.
     pub(super) fn send(&mut self, lane: LaneId, channel: Channel, message: &[u8]) {
         let place = (lane.0, channel.stream());
@@ -138,15 +143,15 @@ impl Driver {
         let mut message = mem::take(&mut machine.scratch);
         message.resize(view.length() as usize, 0);
         view.copy_to(&mut message);
-        machine.channels.heard += view.length();
-        if machine.channels.heard >= HURRY {
-            browser::hurry_collector(mem::take(&mut machine.channels.heard));
-        }
         if let Some(session) = &mut machine.session {
             session.handle_message(LaneId(lane), channel_of(stream), &message, now());
         }
+        machine.channels.heard += bytes.byte_length();
         self.pump_with(&mut machine, &message, Some(bytes));
         machine.scratch = message;
+        if machine.channels.heard >= HURRY {
+            browser::hurry_collector(mem::take(&mut machine.channels.heard));
+        }
     }
 
     /// So much has left a channel of the page since it was opened.

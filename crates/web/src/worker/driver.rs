@@ -214,6 +214,7 @@ impl Driver {
                     let takes = machine.sinks.get(&block.transfer).is_some_and(Sink::takes_messages);
                     if let Some(buffer) = buffer.filter(|_| takes) {
                         machine.arrived.keep(block, at, buffer, bytes);
+                        machine.channels.handed_on(buffer.byte_length());
                     }
                 }
                 Output::Hash { block, len, whole } => machine.hash(block, len, whole),

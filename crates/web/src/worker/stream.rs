@@ -81,10 +81,9 @@ impl FileStream {
 }
 
 async fn read(file: &File, open: &mut Option<Section>, offset: u64, len: u32) -> Result<Vec<u8>, JsValue> {
-    let mut bytes = vec![0; len as usize];
-    let mut there = 0;
-    while there < bytes.len() {
-        let at = offset + there as u64;
+    let (wanted, mut bytes) = (len as usize, Vec::new());
+    while bytes.len() < wanted {
+        let at = offset + bytes.len() as u64;
         if open.as_ref().is_none_or(|section| section.at != at || section.at == section.end) {
             if let Some(Section { reader, .. }) = open.take() {
                 let _ = JsFuture::from(reader.cancel()).await;
@@ -95,17 +94,17 @@ async fn read(file: &File, open: &mut Option<Section>, offset: u64, len: u32) ->
             }
         }
         let Some(section) = open else { break };
-        match section.take(&mut bytes[there..]).await {
-            Ok(0) => break,
-            Ok(taken) => there += taken,
+        match section.take(wanted - bytes.len()).await {
+            Ok(taken) if taken.is_empty() => break,
+            Ok(taken) if bytes.is_empty() => bytes = taken,
+            Ok(taken) => bytes.extend(taken),
             Err(_) => {
                 *open = None;
                 return whole(file, offset, len).await; // a stream does not say why it failed, this does
             }
         }
     }
-    bytes.truncate(there);
-    if offset + there as u64 >= file.size() as u64 {
+    if offset + bytes.len() as u64 >= file.size() as u64 {
         whole(file, (file.size() as u64).saturating_sub(1), 1).await?;
     }
     Ok(bytes)
@@ -130,19 +129,17 @@ impl Section {
         Ok(Self { reader, at, end, memory: ArrayBuffer::new(BLOCK_LEN as u32) })
     }
 
-    /// Moves what comes next to the beginning of `bytes`; how much that is: nothing at the file's end.
-    async fn take(&mut self, bytes: &mut [u8]) -> Result<usize, JsValue> {
-        let most = (bytes.len() as u64).min(self.memory.byte_length().into()).min(self.end - self.at);
+    /// What comes next, at most so much: nothing at the file's end.
+    async fn take(&mut self, most: usize) -> Result<Vec<u8>, JsValue> {
+        let most = (most as u64).min(self.memory.byte_length().into()).min(self.end - self.at);
         let view = Uint8Array::new_with_byte_offset_and_length(&self.memory, 0, most as u32);
         let all = Object::new();
         Reflect::set(&all, &"min".into(), &(most as f64).into())?;
         let next = JsFuture::from(self.reader.read_at_least(&view, &all)?).await?;
-        let Some(there) = browser::property(&next, "value") else { return Ok(0) };
+        let Some(there) = browser::property(&next, "value") else { return Ok(Vec::new()) };
         let there: Uint8Array = there.unchecked_into();
         self.memory = there.buffer();
-        let len = (there.length() as usize).min(bytes.len());
-        there.copy_to(&mut bytes[..len]);
-        self.at += len as u64;
-        Ok(len)
+        self.at += u64::from(there.length());
+        Ok(there.to_vec())
     }
 }
