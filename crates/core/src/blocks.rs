@@ -51,10 +51,17 @@ impl Blocks {
         self.0.retain(|block, _| block.transfer != transfer);
     }
 
-    /// The data frame for `Output::Data`. `None` if a block is missing, which is the driver's mistake.
-    pub fn frame(&self, transfer: TransferId, stamp: u32, runs: &[Run]) -> Option<Vec<u8>> {
+    /// The data frame for `Output::Data`, written into empty `memory` for so many bytes. `None` if a block is missing,
+    /// which is the driver's mistake.
+    pub fn frame(
+        &self,
+        transfer: TransferId,
+        stamp: u32,
+        runs: &[Run],
+        memory: impl FnOnce(usize) -> Vec<u8>,
+    ) -> Option<Vec<u8>> {
         let len = runs.iter().map(|r| data::RUN_HEADER + r.len as usize).sum::<usize>();
-        let mut frame = Vec::with_capacity(data::FRAME_HEADER + len);
+        let mut frame = memory(data::FRAME_HEADER + len);
         data::start(transfer, stamp, &mut frame);
         for run in runs {
             let index = (run.offset / crate::digest::BLOCK_LEN) as u32;

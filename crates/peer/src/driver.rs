@@ -22,6 +22,7 @@ use beeline_core::{
     session::{self, LaneRules, SenderEngine, Session},
     time::Time,
 };
+use beeline_rtc::Pool;
 use std::{collections::BTreeMap, time::Duration};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender},
@@ -43,6 +44,7 @@ pub(crate) struct Driver {
     origin: Instant,
     blocks: Blocks,
     spare: Spare,
+    frames: Pool,
     socket: Option<Socket>,
     transport: Transport,
     transport_events: Events,
@@ -89,6 +91,7 @@ impl Driver {
             origin,
             blocks: Blocks::default(),
             spare: Spare::default(),
+            frames: Pool::default(),
             socket: None,
             transport,
             transport_events,
@@ -254,10 +257,13 @@ impl Driver {
                     }
                 }
                 Output::Rtc(action) => self.transport.act(action),
-                Output::Control { lane, message } => self.send(lane, Channel::Control, message),
+                Output::Control { lane, message } => {
+                    self.transport.send(lane, Channel::Control, message.into());
+                }
                 Output::Data { lane, transfer, stamp, runs } => {
-                    if let Some(frame) = self.blocks.frame(transfer, stamp, &runs) {
-                        self.send(lane, Channel::Data, frame);
+                    let memory = |len| self.frames.take(len);
+                    if let Some(frame) = self.blocks.frame(transfer, stamp, &runs, memory) {
+                        self.transport.send(lane, Channel::Data, self.frames.lend(frame));
                     }
                 }
                 Output::Read { block, len } => {
@@ -305,10 +311,6 @@ impl Driver {
             bytes.resize(len as usize, 0);
             self.blocks.insert(block, bytes);
         }
-    }
-
-    fn send(&mut self, lane: LaneId, channel: Channel, message: Vec<u8>) {
-        self.transport.send(lane, channel, message.into());
     }
 
     fn hash(&mut self, block: BlockRef, len: u32, whole: bool) {

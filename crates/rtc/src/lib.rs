@@ -11,7 +11,7 @@ mod ice;
 mod sdp;
 mod transmit;
 
-pub use beeline_sctp::{ChannelConfig, Reliability, SendError};
+pub use beeline_sctp::{ChannelConfig, Pool, Reliability, SendError};
 pub use connection::{CloseReason, Config, Connection, Event, NoCertificate, Path};
 pub use driver::{Handle, IceServer, Listener, Notice, PathState, Settings, start};
 pub use ice::Route;

@@ -383,7 +383,7 @@ impl World {
                 Output::Rtc(action) => self.act(id, action),
                 Output::Control { lane, message } => self.transmit(id, lane, Channel::Control, message),
                 Output::Data { lane, transfer, stamp, runs } => {
-                    let frame = self.peers[id].blocks.frame(transfer, stamp, &runs);
+                    let frame = self.peers[id].blocks.frame(transfer, stamp, &runs, Vec::with_capacity);
                     let frame = frame.expect("the session sends what it has read");
                     self.transmit(id, lane, Channel::Data, frame);
                 }

@@ -9,7 +9,10 @@
 //! handle does not lead out of the folder even if somebody puts a symbolic link in the way. The temporary
 //! folder is created exclusively and belongs to its owner only; it disappears at the end, either way.
 //! No top-level name of what is received may exist before, so that every folder below is our own.
-use super::{Refusal, Sink};
+use super::{
+    Refusal, Sink,
+    part::{Bounce, LARGE, Part},
+};
 use beeline_core::{
     manifest::{Entry, EntryKind, Manifest},
     output::{DiskError, FileIndex, Order},
@@ -18,13 +21,13 @@ use beeline_core::{
 };
 use cap_std::{
     ambient_authority,
-    fs::{Dir, DirBuilder, OpenOptions},
+    fs::{Dir, DirBuilder},
 };
 use std::{
     collections::{BTreeSet, HashMap},
     fmt,
     fs::{File, FileTimes},
-    io::{self, Seek, SeekFrom, Write},
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
@@ -38,6 +41,7 @@ pub struct Folder {
     dir: Dir,
     shown: PathBuf,
     state: Mutex<State>,
+    bounce: Mutex<Bounce>,
 }
 
 impl fmt::Debug for Folder {
@@ -64,19 +68,6 @@ struct Receiving {
     made: BTreeSet<String>,
 }
 
-/// A file that is not complete.
-struct Part {
-    file: File,
-    /// Held while it is flushed: who flushes hears of all failures before, or waits for who does.
-    flush: Mutex<()>,
-}
-
-impl Part {
-    fn flushing(&self) -> MutexGuard<'_, ()> {
-        self.flush.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Receiving {
     fn entry(&self, file: FileIndex) -> Result<&Entry, DiskError> {
         let entry = self.manifest.entries().get(file.0 as usize);
@@ -93,9 +84,8 @@ impl Receiving {
         {
             self.open.remove(&other);
         }
-        // Exclusive already: nobody else has a name in this folder.
-        let opened = self.parts.open_with(file.0.to_string(), OpenOptions::new().write(true).create(true))?;
-        let part = Arc::new(Part { file: opened.into_std(), flush: Mutex::new(()) });
+        let large = self.manifest.entries().get(file.0 as usize).is_some_and(is_large);
+        let part = Arc::new(Part::open(&self.parts, &file.0.to_string(), large)?);
         self.open.insert(file.0, part.clone());
         Ok(part)
     }
@@ -122,7 +112,7 @@ impl Folder {
         };
         Dir::create_ambient_dir_all(path, ambient_authority()).map_err(unusable)?;
         let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(unusable)?;
-        Ok(Folder { dir, shown: path.to_owned(), state: Mutex::new(State::Idle) })
+        Ok(Folder { dir, shown: path.to_owned(), state: Mutex::new(State::Idle), bounce: Mutex::default() })
     }
 
     /// Bytes that are free for us, where the system says.
@@ -245,13 +235,8 @@ impl Sink for Folder {
         let path = receiving.entry(file)?.path.clone();
         let part = receiving.part(file).map_err(failed(&path))?;
         drop(state);
-        // One thread writes, so nobody moves the position in between.
-        let write = || {
-            let mut part = &part.file;
-            part.seek(SeekFrom::Start(offset))?;
-            part.write_all(bytes)
-        };
-        write().map_err(failed(&path))
+        let mut bounce = self.bounce.lock().unwrap_or_else(PoisonError::into_inner);
+        part.write(offset, bytes, &mut bounce).map_err(failed(&path))
     }
 
     fn write_back(&self, file: FileIndex) {
@@ -259,6 +244,9 @@ impl Sink for Folder {
         else {
             return; // complete, or abandoned
         };
+        if !part.is_cached() {
+            return;
+        }
         let _flushing = part.flushing();
         if let Err(error) = part.file.sync_data() {
             tracing::debug!(error = ?error.kind(), "written bytes did not reach the disk");
@@ -329,6 +317,10 @@ impl Drop for Folder {
     fn drop(&mut self) {
         self.abandon();
     }
+}
+
+fn is_large(entry: &Entry) -> bool {
+    matches!(entry.kind, EntryKind::File { size: Some(size) } if size >= LARGE)
 }
 
 fn failed(path: &RelPath) -> impl Fn(io::Error) -> DiskError {

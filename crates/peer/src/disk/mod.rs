@@ -10,6 +10,7 @@
 //! `Abandon`). Commits wait for the disk, not for the processor, and are independent of each other: several
 //! threads wait at the same time, so that thousands of small files do not add up their flushes.
 mod folder;
+mod part;
 mod source;
 mod spare;
 mod stream;

@@ -6,9 +6,9 @@
 //! fragment's key is one more, so the rest does not care.
 use std::collections::BTreeMap;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-use crate::{seq::Tsn, wire::Placement};
+use crate::{pool::Pool, seq::Tsn, wire::Placement};
 
 /// Memory a waiting fragment costs beside its bytes.
 const OVERHEAD: usize = 96;
@@ -63,7 +63,7 @@ struct Assembly {
     unordered: bool,
     mid: u32,
     ppid: u32,
-    payload: BytesMut,
+    payload: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -97,6 +97,7 @@ pub(crate) struct Reassembly {
     held: usize,
     /// Length of the last message of several fragments: what the next one will likely need.
     usual_len: usize,
+    pool: Pool,
 }
 
 impl Reassembly {
@@ -110,6 +111,7 @@ impl Reassembly {
             streams: BTreeMap::new(),
             held: 0,
             usual_len: 0,
+            pool: Pool::default(),
         }
     }
 
@@ -134,8 +136,7 @@ impl Reassembly {
             return Ok(());
         }
         let assembly = if placement.first {
-            let mut payload =
-                BytesMut::with_capacity(self.usual_len.clamp(piece.payload.len(), MESSAGE_RESERVE));
+            let mut payload = self.pool.take(self.usual_len.clamp(piece.payload.len(), MESSAGE_RESERVE));
             payload.extend_from_slice(piece.payload);
             self.held += piece.payload.len();
             Assembly {
@@ -199,7 +200,7 @@ impl Reassembly {
         }
         self.held -= assembly.payload.len();
         self.usual_len = assembly.payload.len();
-        let payload = assembly.payload.freeze();
+        let payload = self.pool.lend(assembly.payload);
         let message = Message { stream: assembly.stream, ppid: assembly.ppid, payload };
         self.finish(message, assembly.mid, assembly.unordered, out);
         Ok(())

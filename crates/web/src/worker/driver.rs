@@ -204,7 +204,7 @@ impl Driver {
                 }
                 Output::Control { lane, message } => machine.channels.send(lane, Channel::Control, &message),
                 Output::Data { lane, transfer, stamp, runs } => {
-                    let frame = machine.blocks.frame(transfer, stamp, &runs);
+                    let frame = machine.blocks.frame(transfer, stamp, &runs, Vec::with_capacity);
                     let frame = frame.expect("the session sends only what it had read and not forgotten");
                     machine.channels.send(lane, Channel::Data, &frame);
                 }
