@@ -71,6 +71,19 @@ pub(crate) fn read_map(
     }
 }
 
+/// What a reader found, in few words: those of the library are a tenth of what reads frames.
+pub(crate) fn reason(error: &Error) -> &'static str {
+    if error.is_end_of_input() {
+        "it is cut short"
+    } else if error.is_missing_value() {
+        "a field is missing"
+    } else if error.is_type_mismatch() {
+        "a field is of another type"
+    } else {
+        "a field has no such value"
+    }
+}
+
 /// Says which field of a struct has which number.
 macro_rules! fields {
     ($name:ident { $($number:literal: $field:ident),* }) => {

@@ -57,7 +57,7 @@ pub enum WireError {
         /// The frame's type.
         kind: u8,
         /// What the CBOR reader found.
-        reason: String,
+        reason: &'static str,
     },
     /// The frame is over before the message is.
     #[error("{0} bytes after the frame")]
@@ -115,8 +115,8 @@ fn encode<T: Field>(kind: u8, body: &T) -> Vec<u8> {
 
 fn decode<T: Field>(kind: u8, body: &[u8]) -> Result<T, WireError> {
     let mut decoder = minicbor::Decoder::new(body);
-    let value =
-        T::read(&mut decoder).map_err(|error| WireError::Malformed { kind, reason: error.to_string() })?;
+    let value = T::read(&mut decoder)
+        .map_err(|error| WireError::Malformed { kind, reason: fields::reason(&error) })?;
     match body.len() - decoder.position() {
         0 => Ok(value),
         rest => Err(WireError::Trailing(rest)),
