@@ -7,6 +7,7 @@
 //!
 //! What is made while an effect runs is its own: it ends when the effect runs again, and with it. As the older run first,
 //! none runs that an older one is about to end.
+use beeline_core::map::Map;
 use std::{
     cell::{Cell, RefCell},
     mem,
@@ -16,7 +17,8 @@ use wasm_bindgen_futures::spawn_local;
 
 thread_local! {
     static CURRENT: RefCell<Current> = const { RefCell::new(Current { owner: None, reads: false }) };
-    static QUEUE: RefCell<Vec<Reader>> = const { RefCell::new(Vec::new()) };
+    /// By age.
+    static QUEUE: RefCell<Map<u32, Weak<Effect>>> = RefCell::default();
     /// Made so far.
     static COUNT: Cell<u32> = const { Cell::new(0) };
 }
@@ -89,22 +91,21 @@ impl Readers {
     }
 
     fn queue(&self) {
-        let mut readers = self.0.take();
+        let readers = self.0.take();
         QUEUE.with_borrow_mut(|queue| {
             if queue.is_empty() && !readers.is_empty() {
                 spawn_local(async { run_queued() });
             }
-            queue.append(&mut readers);
+            queue.extend(readers.into_iter().map(|reader| (reader.age, reader.effect)));
         });
     }
 }
 
 fn run_queued() {
-    let mut due = QUEUE.take();
-    due.sort_unstable_by_key(|reader| reader.age);
-    due.dedup_by_key(|reader| reader.age);
-    for effect in due {
-        if let Some(effect) = effect.effect.upgrade() {
+    // Taken out one by one: what an effect sets may put a younger one in.
+    let next = || QUEUE.with_borrow_mut(Map::pop_first);
+    while let Some((_, effect)) = next() {
+        if let Some(effect) = effect.upgrade() {
             effect.run();
         }
     }
@@ -186,7 +187,8 @@ mod tests {
     /// Sets without a browser that would run what is queued.
     fn set<T>(signal: &Signal<T>, value: T) {
         signal.value.replace(value);
-        QUEUE.with_borrow_mut(|queue| queue.append(&mut signal.readers.0.borrow_mut()));
+        let readers = signal.readers.0.take().into_iter();
+        QUEUE.with_borrow_mut(|queue| queue.extend(readers.map(|reader| (reader.age, reader.effect))));
     }
 
     #[test]
