@@ -269,7 +269,7 @@ mod tests {
     fn blocks_are_in_the_order_of_transfer_file_and_index() {
         let block =
             |transfer, file, index| BlockRef { transfer: TransferId(transfer), file: FileIndex(file), index };
-        let mut blocks = vec![block(1, 0, 0), block(0, 1, 0), block(0, 0, u32::MAX), block(0, u32::MAX, 7)];
+        let mut blocks = [block(1, 0, 0), block(0, 1, 0), block(0, 0, u32::MAX), block(0, u32::MAX, 7)];
 
         blocks.sort_by_key(|block| block.number());
 

@@ -18,35 +18,37 @@ pub(crate) type Reader<'a> = Decoder<'a>;
 pub(crate) type Read<T> = Result<T, Error>;
 
 /// Whatever a frame, or a part of it, can be.
-pub(crate) trait Field: Sized {
+pub(crate) trait Field {
     /// Whether it is left out.
     fn is_absent(&self) -> bool {
         false
     }
 
     /// What it is where it was left out.
-    fn absent() -> Option<Self> {
+    fn absent() -> Option<Self>
+    where
+        Self: Sized,
+    {
         None
     }
 
     fn write(&self, to: &mut Writer<'_>) -> Written;
 
-    fn read(from: &mut Reader<'_>) -> Read<Self>;
+    fn read(from: &mut Reader<'_>) -> Read<Self>
+    where
+        Self: Sized;
 }
 
 /// A field that is a map itself, or else what there can be several of.
 pub(crate) trait Item: Field {}
 
 /// Writes the fields that are there.
-pub(crate) fn write_map(
-    to: &mut Writer<'_>,
-    fields: &[(u32, bool, &dyn Fn(&mut Writer<'_>) -> Written)],
-) -> Written {
-    let there = || fields.iter().filter(|(_, is_absent, _)| !is_absent);
+pub(crate) fn write_map(to: &mut Writer<'_>, fields: &[(u32, &dyn Field)]) -> Written {
+    let there = || fields.iter().filter(|(_, field)| !field.is_absent());
     to.map(there().count() as u64)?;
-    for (number, _, write) in there() {
+    for (number, field) in there() {
         to.u32(*number)?;
-        write(to)?;
+        field.write(to)?;
     }
     Ok(())
 }
@@ -92,9 +94,7 @@ macro_rules! fields {
                 &self,
                 to: &mut $crate::wire::fields::Writer<'_>,
             ) -> $crate::wire::fields::Written {
-                $crate::wire::fields::write_map(to, &[
-                    $(($number, self.$field.is_absent(), &|to| self.$field.write(to)),)*
-                ])
+                $crate::wire::fields::write_map(to, &[$(($number, &self.$field)),*])
             }
 
             fn read(from: &mut $crate::wire::fields::Reader<'_>) -> $crate::wire::fields::Read<Self> {
