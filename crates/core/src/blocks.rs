@@ -1,16 +1,16 @@
 //! A driver's store of blocks: file bytes between a disk and a channel.
 use crate::{
+    map::Map,
     output::{BlockRef, TransferId},
     wire::data::{self, Run},
 };
-use std::collections::HashMap;
 
 /// Blocks that were read and are being sent, or that are being put together and not yet written.
 ///
 /// The session decides what is in it (`Output::Read`, `Place`, `Write`, `Forget`, `Abandon`); its grants
 /// and its read-ahead bound how much that is.
 #[derive(Debug, Default)]
-pub struct Blocks(HashMap<BlockRef, Vec<u8>>);
+pub struct Blocks(Map<BlockRef, Vec<u8>>);
 
 impl Blocks {
     /// Keeps a block that was read.
@@ -21,7 +21,7 @@ impl Blocks {
     /// Copies part of a message to its place in a block of `len` bytes.
     pub fn place(&mut self, block: BlockRef, len: u32, at: u32, bytes: &[u8]) {
         let (len, at) = (len as usize, at as usize);
-        let buffer = self.0.entry(block).or_insert_with(|| Vec::with_capacity(len));
+        let buffer = self.0.get_or_insert_with(block, || Vec::with_capacity(len));
         if at == buffer.len() && at + bytes.len() <= len {
             return buffer.extend_from_slice(bytes);
         }

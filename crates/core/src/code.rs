@@ -1,6 +1,5 @@
 //! Codes that people say to each other, and the links that carry them.
 use crate::key::Secret;
-use bip39::Language;
 use std::fmt;
 
 /// How many words a code has. Each is one of 2,048, so two are 22 bits; three wrong guesses burn a code.
@@ -75,7 +74,7 @@ impl Code {
 
     /// What the PAKE proves knowledge of.
     pub(crate) fn secret(&self) -> Secret {
-        let words = self.words.map(|w| list()[usize::from(w)]);
+        let words = self.words.map(word);
         Secret::new(words.join("-").into_bytes())
     }
 
@@ -90,7 +89,7 @@ impl Code {
         if partial.is_empty() {
             return Vec::new();
         }
-        list().iter().filter(|w| w.starts_with(&partial)).take(8).copied().collect()
+        list().filter(|w| w.starts_with(&partial)).take(8).collect()
     }
 }
 
@@ -120,26 +119,32 @@ impl fmt::Debug for Link {
     }
 }
 
-fn list() -> &'static [&'static str; 2048] {
-    Language::English.word_list()
+/// The English list of BIP-39: 2,048 common words, in order, distinct in their first four letters. One text, because a
+/// table of pointers is as large as the words, and the page carries it.
+const LIST: &str = include_str!("words.txt");
+
+fn list() -> impl Iterator<Item = &'static str> {
+    LIST.lines()
+}
+
+fn word(number: u16) -> &'static str {
+    list().nth(number.into()).expect("there are 2,048")
 }
 
 /// The two words that 22 bits stand for.
 pub(crate) fn two_words(bits: u32) -> [&'static str; 2] {
-    [list()[(bits >> 11 & 0x7ff) as usize], list()[(bits & 0x7ff) as usize]]
+    [bits >> 11, bits].map(|bits| word((bits & 0x7ff) as u16))
 }
 
 /// The number of a word or of a beginning that only one word has.
 fn find(word: &str) -> Result<u16, CodeError> {
     let word = word.to_ascii_lowercase();
-    let first = list().partition_point(|w| *w < word.as_str());
-    if list().get(first) == Some(&word.as_str()) {
-        return Ok(first as u16);
-    }
-    let candidates: Vec<_> = list()[first..].iter().take_while(|w| w.starts_with(&word)).copied().collect();
-    match candidates.len() {
-        0 => Err(CodeError::UnknownWord(crate::quote::quote(&word))),
-        1 => Ok(first as u16),
+    let first = list().take_while(|w| *w < word.as_str()).count();
+    let candidates: Vec<_> = list().skip(first).take_while(|w| w.starts_with(&word)).collect();
+    match &candidates[..] {
+        [] => Err(CodeError::UnknownWord(crate::quote::quote(&word))),
+        [_] => Ok(first as u16),
+        [whole, ..] if *whole == word => Ok(first as u16),
         _ => Err(CodeError::Ambiguous { word, candidates: candidates.into_iter().take(8).collect() }),
     }
 }
@@ -147,7 +152,7 @@ fn find(word: &str) -> Result<u16, CodeError> {
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.nameplate)?;
-        self.words.iter().try_for_each(|w| write!(f, "-{}", list()[usize::from(*w)]))
+        self.words.iter().try_for_each(|w| write!(f, "-{}", word(*w)))
     }
 }
 
@@ -190,8 +195,13 @@ mod tests {
     }
 
     #[test]
+    fn the_words_are_those_of_bip39() {
+        assert!(list().eq(bip39::Language::English.word_list().iter().copied()));
+    }
+
+    #[test]
     fn every_word_is_told_by_its_first_four_letters() {
-        for (number, word) in list().iter().enumerate() {
+        for (number, word) in list().enumerate() {
             assert_eq!(find(word), Ok(number as u16));
             if word.len() > 4 {
                 assert_eq!(find(&word[..4]), Ok(number as u16));

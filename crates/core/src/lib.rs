@@ -19,6 +19,7 @@ mod key;
 mod link;
 mod liveness;
 pub mod manifest;
+pub mod map;
 mod meeting;
 mod meter;
 pub mod output;

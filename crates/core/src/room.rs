@@ -9,6 +9,7 @@
 //! A guest's session has no room of its own: it goes `Through` the one of the session that let it in
 //! (`session/guests.rs`).
 use crate::{
+    map::Set,
     output::Closed,
     rtc::IceServer,
     time::Time,
@@ -19,10 +20,7 @@ use crate::{
     wire::{SUITES, VERSIONS},
 };
 use litemap::LiteMap;
-use std::{
-    collections::{BTreeSet, VecDeque},
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
 /// A server that has not greeted by then is no Beeline server, or overloaded.
 const GREETING: Duration = Duration::from_secs(10);
@@ -107,7 +105,7 @@ pub(crate) struct Room {
     mailboxes: LiteMap<PeerId, Mailbox>,
     /// Said to the server, and said again after a resume, since either may have been lost with a socket.
     locked: bool,
-    dismissed: BTreeSet<PeerId>,
+    dismissed: Set<PeerId>,
     /// Never give up: the two sides hear each other, and may need the room later.
     patient: bool,
     down_since: Option<Time>,
@@ -140,7 +138,7 @@ impl Room {
             token: None,
             mailboxes: LiteMap::new(),
             locked: false,
-            dismissed: BTreeSet::new(),
+            dismissed: Set::default(),
             patient: false,
             down_since: None,
             tries: 0,
@@ -276,7 +274,7 @@ impl Room {
         if self.locked {
             self.send(Lock {}.into());
         }
-        for peer in self.dismissed.clone() {
+        for peer in self.dismissed.clone().iter().copied() {
             self.send(Dismiss { peer }.into());
         }
     }

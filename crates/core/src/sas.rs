@@ -47,10 +47,9 @@ pub(crate) fn commitment(nonce: &Nonce) -> [u8; 32] {
 /// different ones: such a description is worthless.
 pub(crate) fn fingerprint(sdp: &str) -> Option<String> {
     let lines = sdp.lines().filter_map(|line| line.trim().strip_prefix("a=fingerprint:"));
-    let mut found: Vec<String> = lines.map(|value| value.trim().to_ascii_uppercase()).collect();
-    found.sort();
-    found.dedup();
-    if found.len() == 1 { found.pop() } else { None }
+    let mut found = lines.map(|value| value.trim().to_ascii_uppercase());
+    let first = found.next()?;
+    found.all(|other| other == first).then_some(first)
 }
 
 impl fmt::Display for Sas {

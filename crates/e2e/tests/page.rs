@@ -22,7 +22,7 @@ e2e::tests! {
 }
 
 /// Bytes of all that one opening of the page transfers, compressed with brotli.
-const LIGHT: u64 = 365_000;
+const LIGHT: u64 = 250_000;
 
 async fn no_violation(kind: Kind) -> Result<()> {
     let server = Server::start()?;

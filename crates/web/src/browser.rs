@@ -38,6 +38,11 @@ pub(crate) fn hurry_collector(bytes: u32) {
     drop(ArrayBuffer::new(4 * bytes));
 }
 
+/// Leaves a line for whoever looks for what went wrong.
+pub(crate) fn log(line: &str) {
+    web_sys::console::error_1(&line.into());
+}
+
 /// What a thrown value says.
 pub(crate) fn said(error: &JsValue) -> String {
     match property(error, "message").and_then(|message| message.as_string()) {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! page thread                                     worker thread
-//! page/      what a person sees (Leptos)          worker/   the core's session, socket, files, clock
+//! page/      what a person sees                    worker/   the core's session, socket, files, clock
 //! page/rtc   RTCPeerConnection                    sink/     downloads: streamed, or a Blob
 //!      ├──────────────────────── messages: tagged arrays ──────────────────────────────────┤
 //!      └──── channel: a data channel, which the page makes and the worker has if it can ───┘

@@ -1,7 +1,7 @@
 //! What page and worker say to each other.
 //!
 //! ```text
-//! [0, guest, value, extra]             a ToWorker or ToPage in postcard's bytes; extra: files, a port, a channel or a Blob
+//! [0, guest, value, extra]             a ToWorker or ToPage as bytes (`parts.rs`); extra: files, a port, a channel or a Blob
 //! [1, guest, lane, channel, buffer]    a message of a channel that stayed with the page; the ArrayBuffer is transferred
 //! ```
 //!
@@ -9,13 +9,16 @@
 //!
 //! Only the second kind is frequent, so only it avoids being written and read. Where the worker has the channels
 //! there is none of it.
+mod parts;
+
 use beeline_core::wire::signal::PeerId;
 use js_sys::{Array, ArrayBuffer, Uint8Array};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+pub(crate) use parts::Part;
+use parts::parts;
 use wasm_bindgen::{JsCast, JsValue};
 
 /// From the page to the worker.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(crate) enum ToWorker {
     /// Makes a room.
     Open { name: String, lanes: u8 },
@@ -61,34 +64,75 @@ pub(crate) enum ToWorker {
     /// So many bytes have left this channel, which stayed with the page, since it was opened.
     Left { lane: u8, channel: u16, bytes: f64 },
 }
+parts! {
+    enum ToWorker {
+        0: Open { name, lanes },
+        1: AdmitSeveral { several },
+        2: AdmitNobody,
+        3: Join { name, code, lanes },
+        4: Offer { paths },
+        5: Text { text },
+        6: Accept { transfer },
+        7: Decline { transfer },
+        8: Cancel { transfer },
+        9: Pause { transfer, paused },
+        10: Close,
+        11: Renegotiate,
+        12: Description { lane, offer, sdp },
+        13: Candidate { lane, candidate },
+        14: Channel { lane, channel },
+        15: Limit { lane, max_message },
+        16: ChannelOpen { lane, channel },
+        17: NotDescribed { lane, step },
+        18: Nominated { lane, local, remote },
+        19: Lane { lane, state },
+        20: Left { lane, channel, bytes },
+    }
+}
 
 /// The core's `Step`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Step {
     MakeOffer,
     Answer,
     ApplyAnswer,
 }
+parts! {
+    enum Step {
+        0: MakeOffer,
+        1: Answer,
+        2: ApplyAnswer,
+    }
+}
 
 /// A connection's state.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Lane {
     Connected,
     Disconnected,
     Failed,
     Closed,
 }
+parts! {
+    enum Lane {
+        0: Connected,
+        1: Disconnected,
+        2: Failed,
+        3: Closed,
+    }
+}
 
 /// A STUN or TURN server.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ice {
     pub(crate) urls: Vec<String>,
     pub(crate) username: Option<String>,
     pub(crate) credential: Option<String>,
 }
+parts!(struct Ice { urls, username, credential });
 
 /// From the worker to the page.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(crate) enum ToPage {
     /// The worker runs.
     Ready,
@@ -157,9 +201,46 @@ pub(crate) enum ToPage {
     /// A download runs: the service worker must not fall asleep.
     KeepAlive,
 }
+parts! {
+    enum ToPage {
+        0: Ready,
+        1: LaneOpen { lane, offerer, ice },
+        2: SetRemote { lane, offer, sdp },
+        3: AddCandidate { lane, candidate },
+        4: Describe { lane },
+        5: Restart { lane },
+        6: Rollback { lane },
+        7: LaneClose { lane },
+        8: Code { code },
+        9: Joined,
+        10: WrongGuess { left },
+        11: TurnedAway(value),
+        12: Peer { name },
+        13: Sas { words },
+        14: Connected,
+        15: CanCall,
+        16: NotNegotiated(value),
+        17: PathLost,
+        18: PathBack,
+        19: Offered(value),
+        20: Offering(value),
+        21: NotOffered { why },
+        22: Text { text },
+        23: Accepted { transfer },
+        24: Declined { transfer, message },
+        25: Paused { transfer, paused, here },
+        26: Progress(value),
+        27: FileDone { transfer, path, digest },
+        28: Saved { name },
+        29: Done { transfer },
+        30: Failed { transfer, failure },
+        31: Closed(value),
+        32: KeepAlive,
+    }
+}
 
 /// What is offered, cut to what a page can show.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Offer {
     pub(crate) transfer: u32,
     pub(crate) files: u32,
@@ -175,21 +256,23 @@ pub(crate) struct Offer {
     /// Whether this is a text.
     pub(crate) text: bool,
 }
+parts!(struct Offer { transfer, files, folders, bytes, entries, save_as, archive, text });
 
 /// Entries shown of one offer, at most.
 pub(crate) const SHOWN: usize = 1000;
 
 /// A file or a folder.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) path: String,
     /// Bytes; absent for a folder or where unknown.
     pub(crate) size: Option<u64>,
     pub(crate) folder: bool,
 }
+parts!(struct Entry { path, size, folder });
 
 /// How far it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Progress {
     pub(crate) transfer: u32,
     pub(crate) bytes: u64,
@@ -198,17 +281,25 @@ pub(crate) struct Progress {
     pub(crate) bytes_per_s: f64,
     pub(crate) eta_s: Option<f64>,
 }
+parts!(struct Progress { transfer, bytes, total, files, bytes_per_s, eta_s });
 
 /// The core's `NotNegotiated`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum NotNegotiated {
     Refused,
     Unanswered,
     Failed,
 }
+parts! {
+    enum NotNegotiated {
+        0: Refused,
+        1: Unanswered,
+        2: Failed,
+    }
+}
 
 /// How a session ended; the core's `Closed` without what only a program wants.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Ended {
     Bye,
     Here,
@@ -226,9 +317,28 @@ pub(crate) enum Ended {
     NoPath,
     PathLost,
 }
+parts! {
+    enum Ended {
+        0: Bye,
+        1: Here,
+        2: PeerLeft,
+        3: PeerGone,
+        4: NoRoom,
+        5: WrongCode { left },
+        6: Burnt,
+        7: Version { update_here },
+        8: Tampered,
+        9: Protocol { said },
+        10: Aborted { said },
+        11: Server { said },
+        12: Silent,
+        13: NoPath,
+        14: PathLost,
+    }
+}
 
 /// How a transfer ended without success; the core's `TransferFailure`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Failure {
     CancelledHere,
     CancelledThere { said: String },
@@ -238,6 +348,17 @@ pub(crate) enum Failure {
     Corrupt { path: String },
     Session { ended: Ended },
 }
+parts! {
+    enum Failure {
+        0: CancelledHere,
+        1: CancelledThere { said },
+        2: Source { said },
+        3: Sink { said },
+        4: There { said },
+        5: Corrupt { path },
+        6: Session { ended },
+    }
+}
 
 /// A message taken apart.
 pub(crate) enum Message<T> {
@@ -246,9 +367,10 @@ pub(crate) enum Message<T> {
 }
 
 /// The array for a value.
-pub(crate) fn control<T: Serialize>(guest: PeerId, value: &T, extra: &JsValue) -> Array {
-    let value = postcard::to_allocvec(value).expect("our own messages serialize");
-    Array::of4(&0.into(), &guest.into(), &Uint8Array::from(&value[..]), extra)
+pub(crate) fn control<T: Part>(guest: PeerId, value: &T, extra: &JsValue) -> Array {
+    let mut bytes = Vec::new();
+    value.put(&mut bytes);
+    Array::of4(&0.into(), &guest.into(), &Uint8Array::from(&bytes[..]), extra)
 }
 
 /// The array for a data-channel message.
@@ -257,13 +379,13 @@ pub(crate) fn data(guest: PeerId, lane: u8, channel: u16, bytes: &ArrayBuffer) -
 }
 
 /// Takes an array apart. Both ends are this very wasm, so what is not understood is our mistake.
-pub(crate) fn parse<T: DeserializeOwned>(message: JsValue) -> Message<T> {
+pub(crate) fn parse<T: Part>(message: JsValue) -> Message<T> {
     let parts: Array = message.unchecked_into();
     let number = |at: u32| parts.get(at).as_f64().unwrap_or_default();
     let guest = number(1) as PeerId;
     if number(0) == 0.0 {
         let value = Uint8Array::new(&parts.get(2)).to_vec();
-        let value = postcard::from_bytes(&value).expect("our own messages parse");
+        let value = T::take(&mut &value[..]).expect("our own messages parse");
         Message::Control { guest, value, extra: parts.get(3) }
     } else {
         Message::Data {

@@ -1,5 +1,5 @@
 //! cargo for wasm32, then wasm-bindgen as a library.
-use crate::progress::Progress;
+use crate::{progress::Progress, shrink::shrink};
 use anyhow::{Context, Result, ensure};
 use std::{
     env, fs,
@@ -51,6 +51,7 @@ pub fn build(root: &Path, target_dir: &Path, out: &Path) -> Result<()> {
         fs::copy(file.path(), out.join(file.file_name()))
             .with_context(|| format!("cannot copy {}", file.path().display()))?;
     }
+    shrink(out)?;
     progress.done();
     Ok(())
 }

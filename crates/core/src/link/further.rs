@@ -14,6 +14,7 @@
 use super::{LinkOutput, MAX_CANDIDATES};
 use crate::{
     key::Seal,
+    map::Map,
     renegotiation::has_media,
     rtc::{Candidate, Description, IceServer, LaneId, RtcAction, SdpKind},
     sas,
@@ -24,7 +25,7 @@ use crate::{
         negotiation::{self, Close, Negotiation},
     },
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 /// Connections of a session at the same time, the first one included.
 pub(crate) const MAX_LANES: u8 = 16;
@@ -48,7 +49,7 @@ pub(crate) struct FurtherLanes {
     is_opener: bool,
     outgoing: Seal,
     incoming: Seal,
-    lanes: BTreeMap<LaneId, Further>,
+    lanes: Map<LaneId, Further>,
     last: u8,
     /// Opened by the other side, ever, and since when they are counted.
     opened: u64,
@@ -62,7 +63,7 @@ impl FurtherLanes {
             is_opener,
             outgoing,
             incoming,
-            lanes: BTreeMap::new(),
+            lanes: Map::new(),
             last: 0,
             opened: 0,
             since: None,

@@ -12,6 +12,7 @@ use super::{Broken, Outbox, sending::insert_blocks};
 use crate::{
     digest::{BLOCK_LEN, BlockDigest, Digest, block_count, block_len},
     manifest::{Entry, EntryKind, MAX_ENTRIES, MAX_FILE_LEN, MAX_MANIFEST_LEN, Manifest},
+    map::Map,
     meter::Meter,
     output::*,
     ranges::Ranges,
@@ -20,7 +21,7 @@ use crate::{
     wire::data::Run,
 };
 use moving::{Block, Commits, Moving};
-use std::{collections::BTreeMap, mem, ops::Range, sync::Arc};
+use std::{mem, ops::Range, sync::Arc};
 
 /// Digests may come so far ahead of the bytes that may come: as the sender reads ahead, with room to spare.
 const DIGESTS_AHEAD: u64 = 64 * BLOCK_LEN;
@@ -127,7 +128,7 @@ impl Receiving {
             granted: 0,
             low: (FileIndex(0), 0),
             stream_len: None,
-            files: BTreeMap::new(),
+            files: Map::new(),
             to_commit: Commits::default(),
             committed: Ranges::default(),
             acks: Vec::new(),
@@ -176,7 +177,7 @@ impl Receiving {
                 return Err(Broken("digests far ahead of the grant".into()));
             }
             for (index, digest) in (run.first..).zip(digests) {
-                let state = moving.files.entry(file).or_default();
+                let state = moving.files.get_or_default(file);
                 let is_settled = state.written.contains(u64::from(index)..u64::from(index) + 1)
                     || matches!(state.blocks.get(&index), Some(Block::Whole | Block::Writing));
                 if is_settled {
@@ -288,7 +289,7 @@ impl Receiving {
         let is_file = matches!(moving.manifest.entry(file), Some(e) if e.kind != EntryKind::Folder);
         let state = moving.files.remove(&file).unwrap_or_default();
         if is_file {
-            let digests: Vec<_> = state.digests.into_values().collect();
+            let digests: Vec<_> = state.digests.values().copied().collect();
             let digest = Digest::join(&digests);
             moving.complete_files += 1;
             moving.roots.push(FileRoot { file: file.0, root: digest.0 });

@@ -105,7 +105,7 @@ impl Sending {
             if end > block_count(size) {
                 return Err(Broken(format!("file {} has no block {}", run.file, end - 1)));
             }
-            let held = moving.held.entry(run.index()).or_default();
+            let held = moving.held.get_or_default(run.index());
             let bytes = insert_blocks(held, u64::from(run.first)..end, size);
             self.meter.credit(bytes);
         }
@@ -143,7 +143,7 @@ impl Sending {
                 return Err(no_file(run.file));
             }
             let size = self.manifest.size(run.index()).or(moving.stream_len).unwrap_or(MAX_FILE_LEN);
-            let acked = moving.acked.entry(run.index()).or_default();
+            let acked = moving.acked.get_or_default(run.index());
             self.meter.add(insert_blocks(acked, range.clone(), size), now);
             moving.release(run.index(), range, out);
         }

@@ -13,9 +13,12 @@
 //!
 //! Each frame but Hello, Ping, Pong, Bye, Report and Sealed names its transfer. Even numbers are offered by the opener, odd
 //! ones by the joiner. Pause and Cancel come from either side.
-use super::{frames, meeting::Sealed};
+use super::{
+    fields::{fields, numbers},
+    frames,
+    meeting::Sealed,
+};
 use crate::output::{FileIndex, Order};
-use minicbor::{Decode, Encode};
 
 /// Bytes of a control frame, at most: below the smallest `max-message-size` in the field.
 pub const MAX_CONTROL_LEN: usize = 60 * 1024;
@@ -23,85 +26,68 @@ pub const MAX_CONTROL_LEN: usize = 60 * 1024;
 pub const MAX_TEXT_LEN: usize = 48 * 1024;
 
 /// The first frame of each side.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
     /// Bytes of a data frame that this side takes, at most.
-    #[n(0)]
     pub max_frame: u32,
     /// Connections that this side can serve at the same time, 1 to 16.
-    #[n(1)]
     pub lanes: u8,
     /// Whether offers with media sections, a camera's and a microphone's, are answered.
-    #[n(2)]
     pub media: Option<bool>,
 }
+fields!(Hello { 0: max_frame, 1: lanes, 2: media });
 
 /// Begins an offer; its entries follow in pages. A text comes whole and without pages.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// A new number.
-    #[n(0)]
     pub transfer: u32,
     /// How many entries the pages will hold.
-    #[n(1)]
     pub entries: u32,
     /// Instead of entries.
-    #[n(2)]
     pub text: Option<String>,
 }
+fields!(Offer { 0: transfer, 1: entries, 2: text });
 
 /// Some of a manifest's entries, in order.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// Which transfer.
-    #[n(0)]
     pub transfer: u32,
     /// The next entries.
-    #[n(1)]
     pub entries: Vec<Entry>,
 }
+fields!(Page { 0: transfer, 1: entries });
 
 /// A file or a folder.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Components joined by `/`.
-    #[n(0)]
     pub path: String,
     /// Whether it is a folder.
-    #[n(1)]
     pub folder: bool,
     /// Bytes; absent for a folder and for a stream.
-    #[n(2)]
     pub size: Option<u64>,
     /// Seconds since 1970.
-    #[n(3)]
     pub modified: Option<i64>,
     /// Whether its owner may execute it.
-    #[n(4)]
     pub executable: bool,
 }
+fields!(Entry { 0: path, 1: folder, 2: size, 3: modified, 4: executable });
 
 /// The receiver wants it.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accept {
     /// Which transfer.
-    #[n(0)]
     pub transfer: u32,
     /// Whether blocks must come in order.
-    #[n(1)]
     pub sequential: bool,
     /// The first grant: a position in the transfer's stream.
-    #[n(2)]
     pub grant: u64,
     /// Blocks that are there already.
-    #[n(3)]
     pub held: Vec<BlockRun>,
 }
+fields!(Accept { 0: transfer, 1: sequential, 2: grant, 3: held });
 
 impl Accept {
     /// The order asked for.
@@ -111,239 +97,198 @@ impl Accept {
 }
 
 /// Consecutive blocks of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockRun {
     /// Which entry.
-    #[n(0)]
     pub file: u32,
     /// The first block.
-    #[n(1)]
     pub first: u32,
     /// How many.
-    #[n(2)]
     pub count: u32,
 }
+fields!(BlockRun { 0: file, 1: first, 2: count });
 
 /// The receiver does not want it.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decline {
     /// Which transfer.
-    #[n(0)]
     pub transfer: u32,
     /// In words, for a person; may be empty.
-    #[n(1)]
     pub message: String,
 }
+fields!(Decline { 0: transfer, 1: message });
 
 /// The sender may send bytes below this position of the transfer's stream (its files one after another).
 /// Never smaller than an earlier one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// Which transfer.
-    #[n(0)]
     pub transfer: u32,
     /// In bytes.
-    #[n(1)]
     pub position: u64,
 }
+fields!(Grant { 0: transfer, 1: position });
 
 /// What a lane delivered, for the sender's throttle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Which lane.
-    #[n(0)]
     pub lane: u8,
     /// Bytes of data frames received on it, ever.
-    #[n(1)]
     pub bytes: u64,
     /// The receiver's clock when the newest data frame arrived, in units of 0.1 ms, modulo 2^32.
-    #[n(2)]
     pub clock: u32,
     /// The stamp of the newest data frame.
-    #[n(3)]
     pub echo: u32,
     /// How long ago the newest data frame arrived, in units of 0.1 ms.
-    #[n(4)]
     pub held: u32,
 }
+fields!(Report { 0: lane, 1: bytes, 2: clock, 3: echo, 4: held });
 
 /// Digests of blocks that are sent, were sent or will be.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digests {
     /// Which transfer.
-    #[n(0)]
     pub transfer: u32,
     /// Some of them.
-    #[n(1)]
     pub digests: Vec<BlockDigests>,
 }
+fields!(Digests { 0: transfer, 1: digests });
 
 /// Digests of consecutive blocks of a file.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockDigests {
     /// Which entry.
-    #[n(0)]
     pub file: u32,
     /// The first block.
-    #[n(1)]
     pub first: u32,
     /// 32 bytes each.
-    #[cbor(n(2), with = "minicbor::bytes")]
     pub digests: Vec<u8>,
 }
+fields!(BlockDigests { 0: file, 1: first, 2: digests });
 
 /// A stream ended: its length, which was not known before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileEnd {
     /// Which transfer.
-    #[n(0)]
     pub transfer: u32,
     /// Which entry.
-    #[n(1)]
     pub file: u32,
     /// Bytes.
-    #[n(2)]
     pub len: u64,
 }
+fields!(FileEnd { 0: transfer, 1: file, 2: len });
 
 /// Blocks that are verified and written.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acks {
     /// Which transfer.
-    #[n(0)]
     pub transfer: u32,
     /// Which blocks.
-    #[n(1)]
     pub blocks: Vec<BlockRun>,
 }
+fields!(Acks { 0: transfer, 1: blocks });
 
 /// A block arrived damaged: send it again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resend {
     /// Which transfer.
-    #[n(0)]
     pub transfer: u32,
     /// Which entry.
-    #[n(1)]
     pub file: u32,
     /// Which block.
-    #[n(2)]
     pub block: u32,
 }
+fields!(Resend { 0: transfer, 1: file, 2: block });
 
 /// Files that have their final names on the receiver's disk.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complete {
     /// Which transfer.
-    #[n(0)]
     pub transfer: u32,
     /// Some of them.
-    #[n(1)]
     pub files: Vec<FileRoot>,
 }
+fields!(Complete { 0: transfer, 1: files });
 
 /// A file's BLAKE3.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileRoot {
     /// Which entry.
-    #[n(0)]
     pub file: u32,
     /// As `b3sum` prints it.
-    #[cbor(n(1), with = "minicbor::bytes")]
     pub root: [u8; 32],
 }
+fields!(FileRoot { 0: file, 1: root });
 
 /// Stand still, or go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pause {
     /// Which transfer.
-    #[n(0)]
     pub transfer: u32,
     /// Whether to stand still.
-    #[n(1)]
     pub paused: bool,
 }
+fields!(Pause { 0: transfer, 1: paused });
 
 /// Why a transfer ends early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CancelReason {
     /// A person wished so.
-    #[n(0)]
     Person,
     /// A file cannot be read, or changed.
-    #[n(1)]
     Source,
     /// A file cannot be written.
-    #[n(2)]
     Sink,
     /// A block stays damaged.
-    #[n(3)]
     Corrupt,
 }
+numbers!(CancelReason { 0: Person, 1: Source, 2: Sink, 3: Corrupt });
 
 /// The transfer ends early.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cancel {
     /// Which transfer.
-    #[n(0)]
     pub transfer: u32,
     /// Why.
-    #[n(1)]
     pub reason: CancelReason,
     /// In words, for a person; may be empty.
-    #[n(2)]
     pub message: String,
 }
+fields!(Cancel { 0: transfer, 1: reason, 2: message });
 
 /// Every entry is on the receiver's disk, flushed, under its final name; for a text: it was shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Done {
     /// Which transfer.
-    #[n(0)]
     pub transfer: u32,
 }
+fields!(Done { 0: transfer });
 
 /// Are you there? Every 2 s.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ping {}
+fields!(Ping {});
 
 /// I am.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pong {}
+fields!(Pong {});
 
 /// The sender ends the session, or agrees to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bye {}
+fields!(Bye {});
 
 /// A negotiation frame about connection 0, sealed and numbered as those that go through the room.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Negotiate {
     /// Counts the sender's sealed messages from 0, those through the room among them.
-    #[n(0)]
     pub number: u64,
     /// Ciphertext and tag.
-    #[cbor(n(1), with = "minicbor::bytes")]
     pub bytes: Vec<u8>,
 }
+fields!(Negotiate { 0: number, 1: bytes });
 
 frames! {
     /// What peers say on the control channel.

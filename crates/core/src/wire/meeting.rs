@@ -8,65 +8,57 @@
 //!   │<─ OpenerConfirm, Sealed(OpenerHello) ──│
 //!   │<═══════════════ Sealed … ═════════════>│
 //! ```
-use super::frames;
-use minicbor::{Decode, Encode};
+use super::{fields::fields, frames};
 
 /// The joiner's SPAKE2 message.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PakeJoiner {
     /// 33 bytes.
-    #[cbor(n(0), with = "minicbor::bytes")]
     pub message: Vec<u8>,
 }
+fields!(PakeJoiner { 0: message });
 
 /// The opener's SPAKE2 message.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PakeOpener {
     /// 33 bytes.
-    #[cbor(n(0), with = "minicbor::bytes")]
     pub message: Vec<u8>,
 }
+fields!(PakeOpener { 0: message });
 
 /// The joiner's proof that it derived the same key.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinerConfirm {
     /// A keyed BLAKE3 of the empty input.
-    #[cbor(n(0), with = "minicbor::bytes")]
     pub tag: [u8; 32],
 }
+fields!(JoinerConfirm { 0: tag });
 
 /// The opener's proof, given only to a right one.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenerConfirm {
     /// A keyed BLAKE3 of the empty input.
-    #[cbor(n(0), with = "minicbor::bytes")]
     pub tag: [u8; 32],
 }
+fields!(OpenerConfirm { 0: tag });
 
 /// The joiner's proof was wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongGuess {
     /// Guesses left before the code is burnt.
-    #[n(0)]
     pub left: u8,
 }
+fields!(WrongGuess { 0: left });
 
 /// A negotiation frame, sealed (ChaCha20-Poly1305, nonce = number as 8 bytes little-endian and 4 zero bytes).
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
     /// Counts the sender's sealed messages from 0.
-    #[n(0)]
     pub number: u64,
     /// Ciphertext and tag.
-    #[cbor(n(1), with = "minicbor::bytes")]
     pub bytes: Vec<u8>,
 }
+fields!(Sealed { 0: number, 1: bytes });
 
 frames! {
     /// What peers post to each other.

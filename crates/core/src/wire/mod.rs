@@ -18,9 +18,12 @@
 
 pub mod control;
 pub mod data;
+mod fields;
 pub mod meeting;
 pub mod negotiation;
 pub mod signal;
+
+use fields::Field;
 
 /// Protocol versions that this build speaks, best first.
 pub const VERSIONS: &[u8] = &[1];
@@ -54,7 +57,7 @@ pub enum WireError {
         /// The frame's type.
         kind: u8,
         /// What the CBOR reader found.
-        reason: String,
+        reason: &'static str,
     },
     /// The frame is over before the message is.
     #[error("{0} bytes after the frame")]
@@ -104,15 +107,16 @@ macro_rules! frames {
 }
 use frames;
 
-fn encode<T: minicbor::Encode<()>>(kind: u8, body: &T) -> Vec<u8> {
+fn encode<T: Field>(kind: u8, body: &T) -> Vec<u8> {
     let mut out = vec![kind];
-    minicbor::encode(body, &mut out).expect("writing to a Vec does not fail");
+    body.write(&mut minicbor::Encoder::new(&mut out)).expect("writing to a Vec does not fail");
     out
 }
 
-fn decode<'b, T: minicbor::Decode<'b, ()>>(kind: u8, body: &'b [u8]) -> Result<T, WireError> {
+fn decode<T: Field>(kind: u8, body: &[u8]) -> Result<T, WireError> {
     let mut decoder = minicbor::Decoder::new(body);
-    let value = decoder.decode().map_err(|error| WireError::Malformed { kind, reason: error.to_string() })?;
+    let value = T::read(&mut decoder)
+        .map_err(|error| WireError::Malformed { kind, reason: fields::reason(&error) })?;
     match body.len() - decoder.position() {
         0 => Ok(value),
         rest => Err(WireError::Trailing(rest)),

@@ -1,120 +1,101 @@
 //! Between two peers, sealed: who they are, and how their connections come about.
-use super::frames;
-use minicbor::{Decode, Encode};
+use super::{fields::fields, frames};
 
 /// The joiner's first sealed message.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinerHello {
     /// How the device calls itself.
-    #[n(0)]
     pub name: String,
     /// Hash of the nonce that `Reveal` will show.
-    #[cbor(n(1), with = "minicbor::bytes")]
     pub commitment: [u8; 32],
 }
+fields!(JoinerHello { 0: name, 1: commitment });
 
 /// The opener's first sealed message.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenerHello {
     /// How the device calls itself.
-    #[n(0)]
     pub name: String,
 }
+fields!(OpenerHello { 0: name });
 
 /// The opener's part of the SAS; comes after the joiner's first answer.
-#[derive(Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Nonce {
     /// 32 random bytes.
-    #[cbor(n(0), with = "minicbor::bytes")]
     pub nonce: [u8; 32],
 }
+fields!(Nonce { 0: nonce });
 
 /// The joiner's part of the SAS; comes after the opener's nonce.
-#[derive(Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Reveal {
     /// What the commitment was of.
-    #[cbor(n(0), with = "minicbor::bytes")]
     pub nonce: [u8; 32],
 }
+fields!(Reveal { 0: nonce });
 
 /// An offer.
-#[derive(Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Offer {
     /// Which connection.
-    #[n(0)]
     pub lane: u8,
     /// The session description (RFC 8866).
-    #[n(1)]
     pub sdp: String,
     /// How many offers this side has made before on this connection; absent in the first.
-    #[n(2)]
     pub round: Option<u32>,
 }
+fields!(Offer { 0: lane, 1: sdp, 2: round });
 
 /// An answer.
-#[derive(Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Which connection.
-    #[n(0)]
     pub lane: u8,
     /// The session description (RFC 8866).
-    #[n(1)]
     pub sdp: String,
     /// Which offer this is for; absent for the first.
-    #[n(2)]
     pub round: Option<u32>,
 }
+fields!(Answer { 0: lane, 1: sdp, 2: round });
 
 /// An offer is not answered: the connection stays as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// Which connection.
-    #[n(0)]
     pub lane: u8,
     /// Which offer; absent for the first.
-    #[n(1)]
     pub round: Option<u32>,
     /// In words, for a person.
-    #[n(2)]
     pub message: String,
 }
+fields!(Refusal { 0: lane, 1: round, 2: message });
 
 /// An ICE candidate.
-#[derive(Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// Which connection.
-    #[n(0)]
     pub lane: u8,
     /// `candidate:…` (RFC 8839 §5.1).
-    #[n(1)]
     pub candidate: String,
 }
+fields!(Candidate { 0: lane, 1: candidate });
 
 /// The sender closes a further connection, or agrees to its end: each side says so once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Close {
     /// Which connection; never 0.
-    #[n(0)]
     pub lane: u8,
 }
+fields!(Close { 0: lane });
 
 /// The sender ends the session.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Abort {
     /// In words, for a person.
-    #[n(0)]
     pub message: String,
 }
+fields!(Abort { 0: message });
 
 macro_rules! without_addresses {
     ($($name:ident)*) => {

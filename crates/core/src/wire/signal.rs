@@ -15,9 +15,11 @@
 //! Peer ids: 0 is the opener, joiners count from 1. `seq` is dense from 1 for each (sender, receiver).
 //! `ack` is cumulative. The server keeps what is not acknowledged and sends it again after a resume; it is
 //! a cache: a peer keeps its own messages until the other peer has acknowledged them.
-use super::frames;
+use super::{
+    fields::{Field, Read, Reader, Writer, Written, fields, numbers},
+    frames,
+};
 use crate::rtc::IceServer;
-use minicbor::{Decode, Encode};
 
 /// A room's peer: 0 is the opener.
 pub type PeerId = u32;
@@ -26,121 +28,125 @@ pub type PeerId = u32;
 pub const MAX_SIGNAL_LEN: usize = 64 * 1024;
 
 /// How a joiner names the room.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Locator {
     /// The public number of a code.
-    #[n(0)]
-    Nameplate(#[n(0)] u32),
+    Nameplate(u32),
     /// 16 bytes that two peers who met before derive from their resume key.
-    #[n(1)]
-    Resume(#[cbor(n(0), with = "minicbor::bytes")] [u8; 16]),
+    Resume([u8; 16]),
+}
+
+/// `[0, [nameplate]]` or `[1, [bytes]]`.
+impl Field for Locator {
+    fn write(&self, to: &mut Writer<'_>) -> Written {
+        to.array(2)?;
+        match self {
+            Self::Nameplate(number) => number.write(to.u32(0)?.array(1)?),
+            Self::Resume(id) => id.write(to.u32(1)?.array(1)?),
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Read<Self> {
+        let (two, kind, parts) = (from.array()?, from.u32()?, from.array()?);
+        let locator = match (two, kind) {
+            (Some(2), 0) => Self::Nameplate(Field::read(from)?),
+            (Some(2), 1) => Self::Resume(Field::read(from)?),
+            _ => return Err(minicbor::decode::Error::message("no way to name a room")),
+        };
+        for _ in 1..parts.unwrap_or(1) {
+            from.skip()?; // from a newer version
+        }
+        Ok(locator)
+    }
 }
 
 /// Makes a room and attaches the sender as its opener.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
     /// Protocol versions, best first.
-    #[cbor(n(0), with = "minicbor::bytes")]
     pub versions: Vec<u8>,
     /// Cipher suites, best first.
-    #[cbor(n(1), with = "minicbor::bytes")]
     pub suites: Vec<u8>,
     /// Absent: the server draws a nameplate. A resume id: re-creates that room.
-    #[n(2)]
     pub locator: Option<Locator>,
     /// Joiners at the same time, 1 to 16.
-    #[n(3)]
     pub joiners: u8,
 }
+fields!(Open { 0: versions, 1: suites, 2: locator, 3: joiners });
 
 /// Attaches to somebody's room.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Join {
     /// Protocol versions, best first.
-    #[cbor(n(0), with = "minicbor::bytes")]
     pub versions: Vec<u8>,
     /// Cipher suites, best first.
-    #[cbor(n(1), with = "minicbor::bytes")]
     pub suites: Vec<u8>,
     /// Which room.
-    #[n(2)]
     pub locator: Locator,
 }
+fields!(Join { 0: versions, 1: suites, 2: locator });
 
 /// Attaches again after the socket was lost. A newer socket replaces an older one of the same token.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resume {
     /// From `Opened` or `Joined`.
-    #[cbor(n(0), with = "minicbor::bytes")]
     pub token: [u8; 16],
     /// For each other peer, the highest seq received without a gap; peers not named: 0.
-    #[n(1)]
     pub received: Vec<Cursor>,
 }
+fields!(Resume { 0: token, 1: received });
 
 /// How far a peer has received another's messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// Whose messages.
-    #[n(0)]
     pub peer: PeerId,
     /// The highest seq received without a gap.
-    #[n(1)]
     pub seq: u64,
 }
+fields!(Cursor { 0: peer, 1: seq });
 
 /// A message to another peer of the room.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Post {
     /// To whom.
-    #[n(0)]
     pub to: PeerId,
     /// Dense from 1. The server drops a repetition and refuses a gap.
-    #[n(1)]
     pub seq: u64,
     /// The highest seq received from `to` without a gap.
-    #[n(2)]
     pub ack: u64,
     /// A meeting frame; opaque to the server.
-    #[cbor(n(3), with = "minicbor::bytes")]
     pub body: Vec<u8>,
 }
+fields!(Post { 0: to, 1: seq, 2: ack, 3: body });
 
 /// Acknowledges without having anything to say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ack {
     /// Whose messages.
-    #[n(0)]
     pub peer: PeerId,
     /// The highest seq received without a gap.
-    #[n(1)]
     pub seq: u64,
 }
+fields!(Ack { 0: peer, 1: seq });
 
 /// From the opener: nobody else may join (the code is spent, or burnt). Attached peers stay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lock {}
+fields!(Lock {});
 
 /// The sender leaves for good. From the opener it ends the room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leave {}
+fields!(Leave {});
 
 /// From the opener: that joiner is to be put out (its guess was wrong). It receives what was posted before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dismiss {
     /// Which joiner.
-    #[n(0)]
     pub peer: PeerId,
 }
+fields!(Dismiss { 0: peer });
 
 frames! {
     /// From a peer to the server.
@@ -165,19 +171,16 @@ frames! {
 }
 
 /// A STUN or TURN server, as the server hands it out.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ice {
     /// `stun:…`, `turn:…`, `turns:…`.
-    #[n(0)]
     pub urls: Vec<String>,
     /// TURN user name.
-    #[n(1)]
     pub username: Option<String>,
     /// TURN password.
-    #[n(2)]
     pub credential: Option<String>,
 }
+fields!(Ice { 0: urls, 1: username, 2: credential });
 
 impl From<Ice> for IceServer {
     fn from(ice: Ice) -> Self {
@@ -186,176 +189,148 @@ impl From<Ice> for IceServer {
 }
 
 /// The room is made.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
     /// The drawn number; absent for a room with a resume id.
-    #[n(0)]
     pub nameplate: Option<u32>,
     /// For [`Resume`].
-    #[cbor(n(1), with = "minicbor::bytes")]
     pub token: [u8; 16],
     /// STUN and TURN servers.
-    #[n(2)]
     pub ice: Vec<Ice>,
     /// Of the server program: a page of another build reloads before it starts anything.
-    #[n(3)]
     pub build: String,
 }
+fields!(Opened { 0: nameplate, 1: token, 2: ice, 3: build });
 
 /// The room is joined.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Joined {
     /// This joiner's id, 1 or more.
-    #[n(0)]
     pub peer: PeerId,
     /// For [`Resume`].
-    #[cbor(n(1), with = "minicbor::bytes")]
     pub token: [u8; 16],
     /// STUN and TURN servers.
-    #[n(2)]
     pub ice: Vec<Ice>,
     /// Of the server program.
-    #[n(3)]
     pub build: String,
     /// The opener's protocol versions.
-    #[cbor(n(4), with = "minicbor::bytes")]
     pub versions: Vec<u8>,
     /// The opener's cipher suites.
-    #[cbor(n(5), with = "minicbor::bytes")]
     pub suites: Vec<u8>,
 }
+fields!(Joined { 0: peer, 1: token, 2: ice, 3: build, 4: versions, 5: suites });
 
 /// Somebody joined the opener's room.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerJoined {
     /// The joiner's id.
-    #[n(0)]
     pub peer: PeerId,
     /// The joiner's protocol versions.
-    #[cbor(n(1), with = "minicbor::bytes")]
     pub versions: Vec<u8>,
     /// The joiner's cipher suites.
-    #[cbor(n(2), with = "minicbor::bytes")]
     pub suites: Vec<u8>,
 }
+fields!(PeerJoined { 0: peer, 1: versions, 2: suites });
 
 /// The answer to a [`Resume`]. What may have been missed follows: for the opener `PeerJoined` of every joiner
 /// in the room, for everybody `PeerState` of every other peer, then the unacknowledged messages.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resumed {
     /// For each other peer of the room, the highest seq of ours that the server has: repeat what is above.
-    #[n(0)]
     pub accepted: Vec<Cursor>,
     /// Fresh STUN and TURN servers.
-    #[n(1)]
     pub ice: Vec<Ice>,
 }
+fields!(Resumed { 0: accepted, 1: ice });
 
 /// A message from another peer of the room.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// From whom.
-    #[n(0)]
     pub from: PeerId,
     /// Dense from 1.
-    #[n(1)]
     pub seq: u64,
     /// What `from` has received of ours.
-    #[n(2)]
     pub ack: u64,
     /// A meeting frame.
-    #[cbor(n(3), with = "minicbor::bytes")]
     pub body: Vec<u8>,
 }
+fields!(Message { 0: from, 1: seq, 2: ack, 3: body });
 
 /// Another peer of the room has acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acked {
     /// Who.
-    #[n(0)]
     pub peer: PeerId,
     /// The highest seq of ours that it has.
-    #[n(1)]
     pub seq: u64,
 }
+fields!(Acked { 0: peer, 1: seq });
 
 /// Another peer's socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// Attached.
-    #[n(0)]
     Here,
     /// Its socket closed without a word; it may come back.
-    #[n(1)]
     Away,
     /// It left for good.
-    #[n(2)]
     Left,
 }
+numbers!(Presence { 0: Here, 1: Away, 2: Left });
 
 /// Another peer's socket came or went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerState {
     /// Who.
-    #[n(0)]
     pub peer: PeerId,
     /// What became of its socket.
-    #[n(1)]
     pub presence: Presence,
 }
+fields!(PeerState { 0: peer, 1: presence });
 
 /// Why the server refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// No such room, expired, locked or full: all alike, so that nobody can probe for waiting codes.
-    #[n(0)]
     NoRoom,
     /// Too many tries from this address; wait.
-    #[n(1)]
     RateLimited,
     /// Not a frame, or one that makes no sense now.
-    #[n(2)]
     BadMessage,
     /// A newer socket of the same peer took over.
-    #[n(3)]
     Superseded,
     /// The server is stopping; connect again after `retry_ms`.
-    #[n(4)]
     Draining,
     /// No capacity left.
-    #[n(5)]
     Busy,
     /// The opener put this joiner out.
-    #[n(6)]
     Dismissed,
     /// The other side speaks no common version or suite.
-    #[n(7)]
     Version,
 }
+numbers!(Reason {
+    0: NoRoom,
+    1: RateLimited,
+    2: BadMessage,
+    3: Superseded,
+    4: Draining,
+    5: Busy,
+    6: Dismissed,
+    7: Version
+});
 
 /// The server closes this socket after it.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// Why.
-    #[n(0)]
     pub reason: Reason,
     /// In words, for a person.
-    #[n(1)]
     pub message: String,
     /// Wait this long before another try, in milliseconds; absent: another try is useless.
-    #[n(2)]
     pub retry_ms: Option<u32>,
 }
+fields!(Refused { 0: reason, 1: message, 2: retry_ms });
 
 frames! {
     /// From the server to a peer.

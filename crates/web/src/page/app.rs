@@ -1,13 +1,14 @@
 //! The page's state.
-use super::{bridge::Bridge, call::Call, capability, choose::Chosen, document, download, rtc::Path, window};
+use super::{
+    bridge::Bridge, call::Call, capability, choose::Chosen, document, download, rtc::Path, ui::Signal, window,
+};
 use crate::{
     messages::{Offer, Progress},
     strings,
     text::t,
 };
 use beeline_core::code::Code;
-use leptos::prelude::*;
-use std::rc::Rc;
+use std::{ops::Deref, rc::Rc};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
@@ -92,52 +93,63 @@ pub(super) struct FileDone {
     pub(super) digest: String,
 }
 
-/// All state of the page; a handle, cheap to copy.
+/// A handle to all state of the page, which is there for as long as the page.
 #[derive(Clone, Copy)]
-pub(super) struct App {
-    pub(super) stage: RwSignal<Stage>,
+pub(super) struct App(pub(super) &'static State);
+
+impl Deref for App {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        self.0
+    }
+}
+
+/// All state of the page.
+pub(super) struct State {
+    pub(super) stage: Signal<Stage>,
     /// What is to be sent. Until somebody joins it may change.
-    pub(super) chosen: RwSignal<Vec<Chosen>, LocalStorage>,
+    pub(super) chosen: Signal<Vec<Chosen>>,
     /// A text that is to be sent instead.
-    pub(super) text: RwSignal<Option<String>>,
-    pub(super) code: RwSignal<Option<String>>,
+    pub(super) text: Signal<Option<String>>,
+    pub(super) code: Signal<Option<String>>,
     /// Whether more than one may come.
-    pub(super) several: RwSignal<bool>,
+    pub(super) several: Signal<bool>,
     /// Flips whenever something about those who came then changes; `receivers.rs` has them.
-    pub(super) receivers: RwSignal<bool>,
+    pub(super) receivers: Signal<bool>,
     /// The other side's name, escaped.
-    pub(super) peer: RwSignal<Option<String>>,
-    pub(super) sas: RwSignal<Option<String>>,
+    pub(super) peer: Signal<Option<String>>,
+    pub(super) sas: Signal<Option<String>>,
     /// Whether files can go either way now.
-    pub(super) connected: RwSignal<bool>,
+    pub(super) connected: Signal<bool>,
     /// Whether nothing has been heard for a while.
-    pub(super) lost: RwSignal<bool>,
+    pub(super) lost: Signal<bool>,
     /// How the connection goes.
-    pub(super) path: RwSignal<Option<Path>>,
+    pub(super) path: Signal<Option<Path>>,
     /// Whether this side lets the transfer stand still.
-    pub(super) paused_here: RwSignal<bool>,
+    pub(super) paused_here: Signal<bool>,
     /// Whether the other side does.
-    pub(super) paused_there: RwSignal<bool>,
+    pub(super) paused_there: Signal<bool>,
     /// What is offered now.
-    pub(super) offer: RwSignal<Option<Offer>>,
+    pub(super) offer: Signal<Option<Offer>>,
     /// Offers of the other side that came while another was on the page.
-    pub(super) queue: RwSignal<Vec<Offer>>,
+    pub(super) queue: Signal<Vec<Offer>>,
     /// Whether it is this side's.
-    pub(super) outgoing: RwSignal<bool>,
-    pub(super) progress: RwSignal<Progress>,
-    pub(super) files_done: RwSignal<Vec<FileDone>>,
-    pub(super) texts: RwSignal<Vec<String>>,
-    pub(super) trouble: RwSignal<Option<Trouble>>,
+    pub(super) outgoing: Signal<bool>,
+    pub(super) progress: Signal<Progress>,
+    pub(super) files_done: Signal<Vec<FileDone>>,
+    pub(super) texts: Signal<Vec<String>>,
+    pub(super) trouble: Signal<Option<Trouble>>,
     /// A sentence beside the matter in hand: a wrong guess, a code that is none.
-    pub(super) notice: RwSignal<Option<String>>,
-    pub(super) saving: RwSignal<Saving>,
+    pub(super) notice: Signal<Option<String>>,
+    pub(super) saving: Signal<Saving>,
     /// Camera and microphone beside the transfer.
     pub(super) call: Call,
     /// Whether the person chose where the files of this transfer go.
-    pub(super) into_chosen: RwSignal<bool>,
+    pub(super) into_chosen: Signal<bool>,
     /// A finished Blob and its name.
-    pub(super) saved: RwSignal<Option<(String, web_sys::Blob)>, LocalStorage>,
-    pub(super) bridge: StoredValue<Option<Rc<Bridge>>, LocalStorage>,
+    pub(super) saved: Signal<Option<(String, web_sys::Blob)>>,
+    pub(super) bridge: Signal<Option<Rc<Bridge>>>,
 }
 
 /// The code of a link survives a reload here.
@@ -158,38 +170,38 @@ impl App {
             hint: Some(t!("missing_hint")),
             wanted: false,
         });
-        let app = Self {
-            stage: RwSignal::new(stage),
-            chosen: RwSignal::new_local(Vec::new()),
-            text: RwSignal::new(None),
-            code: RwSignal::new(code),
-            several: RwSignal::new(false),
-            receivers: RwSignal::new(false),
-            peer: RwSignal::new(None),
-            sas: RwSignal::new(None),
-            connected: RwSignal::new(false),
-            lost: RwSignal::new(false),
-            path: RwSignal::new(None),
-            paused_here: RwSignal::new(false),
-            paused_there: RwSignal::new(false),
-            offer: RwSignal::new(None),
-            queue: RwSignal::new(Vec::new()),
-            outgoing: RwSignal::new(false),
-            progress: RwSignal::new(Progress::default()),
-            files_done: RwSignal::new(Vec::new()),
-            texts: RwSignal::new(Vec::new()),
-            trouble: RwSignal::new(trouble),
-            notice: RwSignal::new(None),
-            saving: RwSignal::new(Saving::Unknown),
+        let app = Self(Box::leak(Box::new(State {
+            stage: Signal::new(stage),
+            chosen: Signal::new(Vec::new()),
+            text: Signal::new(None),
+            code: Signal::new(code),
+            several: Signal::new(false),
+            receivers: Signal::new(false),
+            peer: Signal::new(None),
+            sas: Signal::new(None),
+            connected: Signal::new(false),
+            lost: Signal::new(false),
+            path: Signal::new(None),
+            paused_here: Signal::new(false),
+            paused_there: Signal::new(false),
+            offer: Signal::new(None),
+            queue: Signal::new(Vec::new()),
+            outgoing: Signal::new(false),
+            progress: Signal::new(Progress::default()),
+            files_done: Signal::new(Vec::new()),
+            texts: Signal::new(Vec::new()),
+            trouble: Signal::new(trouble),
+            notice: Signal::new(None),
+            saving: Signal::new(Saving::Unknown),
             call: Call::new(),
-            into_chosen: RwSignal::new(false),
-            saved: RwSignal::new_local(None),
-            bridge: StoredValue::new_local(None),
-        };
+            into_chosen: Signal::new(false),
+            saved: Signal::new(None),
+            bridge: Signal::new(None),
+        })));
         if stage == Stage::Unsupported {
             document().body().expect("a page has a body").set_attribute("data-ready", "1").ok();
         } else {
-            app.bridge.set_value(Some(Bridge::new(app, module)));
+            app.bridge.set(Some(Bridge::new(app, module)));
             spawn_local(async move {
                 let saving = match download::prepare().await {
                     true => Saving::Stream,

@@ -5,7 +5,6 @@ use super::{
 };
 use crate::browser;
 use js_sys::{Function, Promise};
-use leptos::prelude::*;
 use std::{cell::RefCell, rc::Rc};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};

@@ -5,12 +5,12 @@ use super::{
     rtc::{Path, Rtc},
 };
 use crate::{
+    browser,
     messages::{self, Message, ToPage, ToWorker},
     text::t,
 };
 use beeline_core::wire::signal::PeerId;
 use js_sys::Array;
-use leptos::prelude::*;
 use std::{cell::RefCell, rc::Rc};
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
@@ -64,8 +64,8 @@ impl Bridge {
     pub(super) fn restart(self: &Rc<Self>, app: App) {
         if let Some(old) = self.line.borrow_mut().take() {
             old.worker.set_onerror(None);
-            leptos::task::spawn_local(async move {
-                crate::browser::sleep(GOODBYE_MS).await;
+            wasm_bindgen_futures::spawn_local(async move {
+                browser::sleep(GOODBYE_MS).await;
                 old.worker.terminate();
                 old.rtc.close_all();
             });
@@ -111,7 +111,7 @@ impl Bridge {
             })
         };
         let broke = Closure::<dyn FnMut(_)>::new(move |event: ErrorEvent| {
-            leptos::logging::error!("worker: {}", event.message());
+            browser::log(&format!("worker: {}", event.message()));
             app.fail(Trouble { what: t!("worker_broke"), hint: Some(t!("reload_hint")), wanted: false });
         });
         worker.set_onmessage(Some(heard.as_ref().unchecked_ref()));

@@ -13,12 +13,11 @@ mod tracks;
 mod view;
 mod words;
 
-use super::app::App;
+use super::{app::App, ui::Signal};
 use crate::messages::{NotNegotiated, ToWorker};
 use devices::Device;
 pub(super) use devices::Kind;
-use leptos::prelude::*;
-pub(super) use view::CallView;
+pub(super) use view::call_view;
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{MediaStream, MediaStreamTrack, RtcPeerConnection};
@@ -51,75 +50,74 @@ impl Capture {
     }
 }
 
-/// The state of the call; a handle, cheap to copy.
-#[derive(Clone, Copy)]
+/// The state of the call.
 pub(super) struct Call {
     /// Whether the other side can take one.
-    possible: RwSignal<bool>,
-    captures: [RwSignal<Capture>; 2],
-    captured: StoredValue<[Option<MediaStreamTrack>; 2], LocalStorage>,
+    possible: Signal<bool>,
+    captures: [Signal<Capture>; 2],
+    captured: Signal<[Option<MediaStreamTrack>; 2]>,
     /// What is shown of this side's camera.
-    preview: RwSignal<Option<MediaStream>, LocalStorage>,
+    preview: Signal<Option<MediaStream>>,
     /// What comes from the other side, and of which kinds.
-    remote: RwSignal<Option<MediaStream>, LocalStorage>,
-    receives: [RwSignal<bool>; 2],
+    remote: Signal<Option<MediaStream>>,
+    receives: [Signal<bool>; 2],
     /// Sound is only made after somebody pressed something here.
-    listening: RwSignal<bool>,
-    devices: RwSignal<Vec<Device>>,
-    notice: RwSignal<Option<String>>,
-    connection: StoredValue<Option<RtcPeerConnection>, LocalStorage>,
+    listening: Signal<bool>,
+    devices: Signal<Vec<Device>>,
+    notice: Signal<Option<String>>,
+    connection: Signal<Option<RtcPeerConnection>>,
     /// Whether anything of this side was on its way to the other when last looked at.
-    sending: StoredValue<bool>,
+    sending: Signal<bool>,
 }
 
 impl Call {
     pub(super) fn new() -> Self {
         Self {
-            possible: RwSignal::new(false),
-            captures: [RwSignal::new(Capture::Off), RwSignal::new(Capture::Off)],
-            captured: StoredValue::new_local([None, None]),
-            preview: RwSignal::new_local(None),
-            remote: RwSignal::new_local(None),
-            receives: [RwSignal::new(false), RwSignal::new(false)],
-            listening: RwSignal::new(false),
-            devices: RwSignal::new(Vec::new()),
-            notice: RwSignal::new(None),
-            connection: StoredValue::new_local(None),
-            sending: StoredValue::new(false),
+            possible: Signal::new(false),
+            captures: [Signal::new(Capture::Off), Signal::new(Capture::Off)],
+            captured: Signal::new([None, None]),
+            preview: Signal::new(None),
+            remote: Signal::new(None),
+            receives: [Signal::new(false), Signal::new(false)],
+            listening: Signal::new(false),
+            devices: Signal::new(Vec::new()),
+            notice: Signal::new(None),
+            connection: Signal::new(None),
+            sending: Signal::new(false),
         }
     }
 
     /// The other side can take a call.
-    pub(super) fn allow(self) {
+    pub(super) fn allow(&self) {
         self.possible.set(true);
     }
 
     /// The session is over, and with it the call.
-    pub(super) fn end(self) {
+    pub(super) fn end(&self) {
         self.release();
         self.possible.set(false);
         self.remote.set(None);
         self.receives.iter().for_each(|receives| receives.set(false));
         self.listening.set(false);
         self.notice.set(None);
-        self.connection.set_value(None);
-        self.sending.set_value(false);
+        self.connection.set(None);
+        self.sending.set(false);
     }
 
-    fn capture(self, kind: Kind) -> RwSignal<Capture> {
-        self.captures[kind as usize]
+    fn capture(&self, kind: Kind) -> &Signal<Capture> {
+        &self.captures[kind as usize]
     }
 
-    fn track(self, kind: Kind) -> Option<MediaStreamTrack> {
-        self.captured.with_value(|captured| captured[kind as usize].clone())
+    fn track(&self, kind: Kind) -> Option<MediaStreamTrack> {
+        self.captured.with_untracked(|captured| captured[kind as usize].clone())
     }
 
     /// Lets go of camera and microphone: their lights go out.
-    fn release(self) {
+    fn release(&self) {
         Kind::BOTH.into_iter().for_each(|kind| self.turn_off(kind));
     }
 
-    fn turn_off(self, kind: Kind) {
+    fn turn_off(&self, kind: Kind) {
         if let Some(track) = self.track(kind) {
             track.set_onended(None);
             track.stop();
@@ -128,18 +126,18 @@ impl Call {
         self.capture(kind).set(Capture::Off);
     }
 
-    fn keep(self, kind: Kind, track: Option<MediaStreamTrack>) {
+    fn keep(&self, kind: Kind, track: Option<MediaStreamTrack>) {
         if kind == Kind::Camera {
             self.preview.set(track.as_ref().and_then(|track| tracks::stream([track])));
         }
-        self.captured.update_value(|captured| captured[kind as usize] = track);
+        self.captured.update(|captured| captured[kind as usize] = track);
     }
 }
 
 impl App {
     /// The button of a device was pressed.
     pub(super) fn press(self, kind: Kind) {
-        let call = self.call;
+        let call = &self.0.call;
         call.notice.set(None);
         match (call.capture(kind).get_untracked(), kind) {
             (Capture::Off, _) => self.capture(kind, None),
@@ -160,7 +158,7 @@ impl App {
 
     /// Opens a device: any, or this one in place of the one in use.
     pub(super) fn capture(self, kind: Kind, device: Option<String>) {
-        let call = self.call;
+        let call = &self.0.call;
         let before = call.capture(kind).get_untracked();
         if before == Capture::Off {
             call.capture(kind).set(Capture::Asking);
@@ -180,7 +178,7 @@ impl App {
                         self.withdraw(kind);
                     });
                     track.set_onended(Some(ended.unchecked_ref()));
-                    if let (true, Some(pc)) = (before.is_sent(), call.connection.get_value()) {
+                    if let (true, Some(pc)) = (before.is_sent(), call.connection.get_untracked()) {
                         tracks::replace(&pc, kind, &track);
                     } else {
                         call.capture(kind).set(Capture::Preview);
@@ -200,8 +198,8 @@ impl App {
 
     /// Sends what is previewed.
     pub(super) fn call_send(self) {
-        let call = self.call;
-        let Some(pc) = call.connection.get_value() else { return };
+        let call = &self.0.call;
+        let Some(pc) = call.connection.get_untracked() else { return };
         for kind in Kind::BOTH {
             if call.capture(kind).get_untracked() == Capture::Preview
                 && let Some(track) = call.track(kind)
@@ -228,7 +226,7 @@ impl App {
     fn withdraw(self, kind: Kind) {
         let was_sent = self.call.capture(kind).get_untracked().is_sent();
         self.call.turn_off(kind);
-        if let (true, Some(pc)) = (was_sent, self.call.connection.get_value()) {
+        if let (true, Some(pc)) = (was_sent, self.call.connection.get_untracked()) {
             tracks::stop(&pc, kind);
             self.tell(&ToWorker::Renegotiate, &JsValue::NULL);
         }
@@ -237,9 +235,9 @@ impl App {
     /// Ends the call for both.
     pub(super) fn hang_up(self) {
         self.call.release();
-        self.call.sending.set_value(false);
+        self.call.sending.set(false);
         self.call.notice.set(None);
-        if let Some(pc) = self.call.connection.get_value() {
+        if let Some(pc) = self.call.connection.get_untracked() {
             tracks::hang_up(&pc);
             self.tell(&ToWorker::Renegotiate, &JsValue::NULL);
         }
@@ -252,11 +250,11 @@ impl App {
 
     /// Descriptions of the first connection were set, or taken back: reads what it carries now.
     pub(super) fn call_settled(self, pc: &RtcPeerConnection) {
-        let call = self.call;
-        call.connection.set_value(Some(pc.clone()));
+        let call = &self.0.call;
+        call.connection.set(Some(pc.clone()));
         let carried = tracks::carried(pc);
-        let hung_up = call.sending.get_value() && carried.is_idle && carried.wants;
-        call.sending.set_value(carried.sends);
+        let hung_up = call.sending.get_untracked() && carried.is_idle && carried.wants;
+        call.sending.set(carried.sends);
         for (receives, kind) in call.receives.iter().zip(Kind::BOTH) {
             let has = carried.received.iter().any(|track| track.kind() == kind.name());
             if receives.get_untracked() != has {
@@ -277,16 +275,16 @@ impl App {
 
     /// What was wished did not come about: nothing goes on being captured for nobody.
     pub(super) fn call_failed(self, why: NotNegotiated) {
-        let call = self.call;
+        let call = &self.0.call;
         if !Kind::BOTH.into_iter().any(|kind| call.capture(kind).get_untracked().is_sent()) {
             return; // the change was to send less
         }
         call.release();
-        if let Some(pc) = call.connection.get_value() {
+        if let Some(pc) = call.connection.get_untracked() {
             Kind::BOTH.into_iter().for_each(|kind| tracks::stop(&pc, kind));
             tracks::tidy(&pc);
         }
-        if call.sending.get_value() || why == NotNegotiated::Unanswered {
+        if call.sending.get_untracked() || why == NotNegotiated::Unanswered {
             self.tell(&ToWorker::Renegotiate, &JsValue::NULL);
         }
         call.notice.set(Some(words::failed(why, &self.their_name())));

@@ -1,55 +1,54 @@
 //! Where a code is typed: words complete themselves, and a wrong one is named before anything is sent.
-use super::app::App;
+use super::{
+    app::App,
+    landing::input_of,
+    ui::{Signal, View, group, live, tag},
+};
 use crate::text::t;
 use beeline_core::code::Code;
-use leptos::prelude::*;
-use web_sys::SubmitEvent;
+use std::rc::Rc;
 
 /// The browser's own list under a text field: it knows keyboards, touch and screen readers.
-#[component]
-pub(super) fn CodeField(app: App) -> impl IntoView {
-    let typed = RwSignal::new(String::new());
-    let trouble = move || typed.with(|typed| trouble(typed));
-    let join = move |event: SubmitEvent| {
-        event.prevent_default();
-        app.join(&typed.get_untracked());
-    };
-    view! {
-        <form class="code-form" on:submit=join>
-            <label for="code-input">{t!("code_label")}</label>
-            <div class="joined">
-                <input
-                    id="code-input"
-                    type="text"
-                    dir="ltr"
-                    list="codes"
-                    autocomplete="off"
-                    autocapitalize="none"
-                    spellcheck="false"
-                    placeholder=t!("code_hint")
-                    aria-describedby="code-trouble"
-                    aria-invalid=move || trouble().map(|_| "true")
-                    prop:value=typed
-                    on:input:target=move |event| typed.set(event.target().value())
-                />
-                <button id="join" type="submit" class="quiet">
-                    {t!("receive")}
-                </button>
-            </div>
-            <datalist id="codes">
-                {move || {
-                    typed
-                        .with(|typed| complete(typed))
-                        .into_iter()
-                        .map(|code| view! { <option value=code></option> })
-                        .collect_view()
-                }}
-            </datalist>
-            <p id="code-trouble" class="notice" role="status" hidden=move || trouble().is_none()>
-                {trouble}
-            </p>
-        </form>
-    }
+pub(super) fn code_field(app: App) -> View {
+    let typed = Rc::new(Signal::new(String::new()));
+    let [said, is_fine, is_valid] = [(); 3].map(|()| {
+        let typed = typed.clone();
+        move || typed.with(|typed| trouble(typed))
+    });
+    let (completed, joined) = (typed.clone(), typed.clone());
+    let input = tag("input")
+        .id("code-input")
+        .attribute("type", "text")
+        .attribute("dir", "ltr")
+        .attribute("list", "codes")
+        .attribute("autocomplete", "off")
+        .attribute("autocapitalize", "none")
+        .attribute("spellcheck", "false")
+        .attribute("placeholder", t!("code_hint"))
+        .attribute("aria-describedby", "code-trouble")
+        .attribute("aria-invalid", move || is_valid().map(|_| "true"))
+        .on("input", move |event| typed.set(input_of(&event).map(|input| input.value()).unwrap_or_default()));
+    let join = tag("button").id("join").attribute("type", "submit").class("quiet").text(t!("receive"));
+    let codes = live(move || {
+        let codes = completed.with(|typed| complete(typed));
+        group().children(codes.into_iter().map(|code| tag("option").attribute("value", code)))
+    });
+    let trouble = tag("p")
+        .id("code-trouble")
+        .class("notice")
+        .attribute("role", "status")
+        .hidden(move || is_fine().is_none())
+        .text(said);
+    tag("form")
+        .class("code-form")
+        .on("submit", move |event| {
+            event.prevent_default();
+            app.join(&joined.get_untracked());
+        })
+        .child(tag("label").attribute("for", "code-input").text(t!("code_label")))
+        .child(tag("div").class("joined").child(input).child(join))
+        .child(tag("datalist").id("codes").child(codes))
+        .child(trouble)
 }
 
 /// What stands before the word that is being typed, with its hyphen, and the beginning of that word.

@@ -9,7 +9,6 @@ use crate::{
     text::{n, t},
 };
 use beeline_core::quote::quote;
-use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 
 impl App {
@@ -119,7 +118,7 @@ impl App {
     }
 
     fn show_next(self) {
-        let next = self.queue.try_update(|queue| (!queue.is_empty()).then(|| queue.remove(0))).flatten();
+        let next = self.queue.update(|queue| (!queue.is_empty()).then(|| queue.remove(0)));
         if let Some(next) = next {
             self.offered(next);
         }

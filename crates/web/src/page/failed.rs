@@ -1,23 +1,16 @@
 //! What went wrong, or was stopped, and the one thing that helps.
-use super::app::{App, Stage};
+use super::{
+    app::{App, Stage},
+    ui::{View, button, group, heading, row, tag},
+};
 use crate::text::t;
-use leptos::prelude::*;
 
-#[component]
-pub(super) fn Failed(app: App) -> impl IntoView {
+pub(super) fn failed(app: App) -> View {
     let supported = app.stage.get_untracked() != Stage::Unsupported;
     let trouble = app.trouble_or_default();
-    view! {
-        <h1 id="error" tabindex="-1">
-            {trouble.what}
-        </h1>
-        <p id="hint" class="lead">
-            {trouble.hint}
-        </p>
-        <div class="row" hidden=!supported>
-            <button id="again" class="main" type="button" on:click=move |_| app.again()>
-                {t!("start_over")}
-            </button>
-        </div>
-    }
+    let again = button("main", t!("start_over"), move || app.again()).id("again");
+    group()
+        .child(heading().id("error").text(trouble.what))
+        .child(tag("p").id("hint").class("lead").text(trouble.hint))
+        .child(row([again]).hidden(!supported))
 }

@@ -2,67 +2,73 @@
 use super::{
     app::{App, Saving},
     capability, format,
-    joining::Peer,
-    landing::Notice,
+    joining::peer,
+    landing::notice,
     tree::{self, Row},
+    ui::{View, button, group, heading, live, tag},
 };
 use crate::{
+    messages::Offer,
     strings,
     text::{n, t},
 };
-use leptos::prelude::*;
 
 /// From this size on a person is told to look whether it fits.
 const LARGE: u64 = 1_000_000_000;
 
-#[component]
-pub(super) fn Incoming(app: App) -> impl IntoView {
+pub(super) fn incoming(app: App) -> View {
     let amount = move || app.offer.get().map(|o| strings::amount(o.files, o.folders, o.bytes));
+    let title = heading()
+        .text(move || t!("offers", name = app.their_name()))
+        .text(" ")
+        .child(tag("span").class("amount").text(amount));
+    let rows = live(move || {
+        let line =
+            |row: Row| tree::line(&row, row.folder.then_some("folder")).attribute("data-path", row.path);
+        let rows = app.offer.with(|offer| offer.as_ref().map(|offer| tree::rows(&offer.entries)));
+        group().children(rows.into_iter().flatten().map(line))
+    });
+    // It may scroll, so the keyboard has to get there.
+    let list = tag("ul")
+        .id("offer")
+        .class("files")
+        .attribute("tabindex", "0")
+        .attribute("aria-label", t!("offered"))
+        .child(rows);
+    let rest = live(move || {
+        let rest = |offer: &Offer| offer.files + offer.folders - offer.entries.len() as u32;
+        let rest = app.offer.with(|offer| offer.as_ref().map(rest)).filter(|rest| *rest > 0);
+        group().children(rest.map(|rest| tag("p").class("aside").text(n!("and_more", rest))))
+    });
+
     // Until it is known where the bytes go there is nothing to accept.
     let impossible = move || app.too_large() || app.saving.get() == Saving::Unknown;
-    view! {
-        <h1 tabindex="-1">
-            {move || t!("offers", name = app.their_name())} " " <span class="amount">{amount}</span>
-        </h1>
-        // It may scroll, so the keyboard has to get there.
-        <ul id="offer" class="files" tabindex="0" aria-label=t!("offered")>
-            {move || app.offer.get().map(|offer| tree::rows(&offer.entries).into_iter().map(row).collect_view())}
-        </ul>
-        {move || {
-            let offer = app.offer.get()?;
-            let rest = offer.files + offer.folders - offer.entries.len() as u32;
-            (rest > 0).then(|| view! { <p class="aside">{n!("and_more", rest)}</p> })
-        }}
-        <Peer app hint=t!("sas_hint") />
-        <p class="saving" class:warning=move || app.too_large()>
-            {move || saving(app)}
-        </p>
-        <Notice app />
-        <div class="row deciding">
-            <button id="accept" class="main" type="button" disabled=impossible on:click=move |_| app.accept()>
-                {t!("accept")}
-            </button>
-            {move || {
-                let archive = app.offer.with(|offer| offer.as_ref().is_some_and(|offer| offer.archive));
-                capability::can_choose(archive)
-                    .then(|| {
-                        view! {
-                            <button
-                                id="accept-into"
-                                class="quiet"
-                                type="button"
-                                on:click=move |_| app.accept_into()
-                            >
-                                {if archive { t!("accept_into_folder") } else { t!("accept_as") }}
-                            </button>
-                        }
-                    })
-            }}
-            <button id="decline" class="quiet" type="button" on:click=move |_| app.decline()>
-                {t!("decline")}
-            </button>
-        </div>
-    }
+    let accept = button("main", t!("accept"), move || app.accept()).id("accept");
+    let elsewhere = live(move || {
+        let archive = app.offer.with(|offer| offer.as_ref().is_some_and(|offer| offer.archive));
+        let label = if archive { t!("accept_into_folder") } else { t!("accept_as") };
+        let elsewhere = capability::can_choose(archive)
+            .then(|| button("quiet", label, move || app.accept_into()).id("accept-into"));
+        group().children(elsewhere)
+    });
+    let deciding = tag("div")
+        .class("row deciding")
+        .child(accept.attribute("disabled", impossible))
+        .child(elsewhere)
+        .child(button("quiet", t!("decline"), move || app.decline()).id("decline"));
+
+    group()
+        .child(title)
+        .child(list)
+        .child(rest)
+        .child(peer(app, t!("sas_hint")))
+        .child(
+            tag("p")
+                .class(move || if app.too_large() { "saving warning" } else { "saving" })
+                .text(move || saving(app)),
+        )
+        .child(notice(app))
+        .child(deciding)
 }
 
 /// Where it will be saved, and what to look out for.
@@ -89,13 +95,4 @@ fn saving(app: App) -> String {
         said += &t!("save_check_space", size = format::bytes(bytes));
     }
     said
-}
-
-fn row(row: Row) -> impl IntoView {
-    view! {
-        <li data-path=row.path class:folder=row.folder style=("--depth", row.depth.to_string())>
-            <span class="path-name">{beeline_core::quote::quote(&row.name)}</span>
-            <span class="size">{row.size.map(format::bytes)}</span>
-        </li>
-    }
 }

@@ -1,49 +1,40 @@
 //! On the way to the other device: invited, joining, connecting.
-use super::{app::App, landing::Notice};
+use super::{
+    app::App,
+    landing::notice,
+    ui::{View, button, group, heading, row, tag},
+};
 use crate::text::t;
-use leptos::prelude::*;
 
 /// A link was opened. Only a click joins: robots that preview links must not use the code up.
-#[component]
-pub(super) fn Invited(app: App) -> impl IntoView {
-    let join = move |_| app.join(&app.code.get_untracked().unwrap_or_default());
-    view! {
-        <h1 tabindex="-1">{t!("invited")}</h1>
-        <p class="lead">{t!("invited_hint")}</p>
-        <p class="code faint" dir="ltr">
-            {move || app.code.get()}
-        </p>
-        <div class="row">
-            <button id="join" class="main" type="button" on:click=join>
-                {t!("connect")}
-            </button>
-            <button class="quiet" type="button" on:click=move |_| app.again()>
-                {t!("not_now")}
-            </button>
-        </div>
-        <Notice app />
-    }
+pub(super) fn invited(app: App) -> View {
+    let join = move || app.join(&app.code.get_untracked().unwrap_or_default());
+    group()
+        .child(heading().text(t!("invited")))
+        .child(tag("p").class("lead").text(t!("invited_hint")))
+        .child(code(app))
+        .child(row([
+            button("main", t!("connect"), join).id("join"),
+            button("quiet", t!("not_now"), move || app.again()),
+        ]))
+        .child(notice(app))
 }
 
-#[component]
-pub(super) fn Joining(app: App) -> impl IntoView {
-    view! {
-        <h1 tabindex="-1">{t!("joining")}</h1>
-        <p class="code faint" dir="ltr">
-            {move || app.code.get()}
-        </p>
-        <div class="row">
-            <button class="quiet" type="button" on:click=move |_| app.again()>
-                {t!("cancel")}
-            </button>
-        </div>
-    }
+pub(super) fn joining(app: App) -> View {
+    group().child(heading().text(t!("joining"))).child(code(app)).child(cancel(app))
+}
+
+fn code(app: App) -> View {
+    tag("p").class("code faint").attribute("dir", "ltr").text(move || app.code.get())
+}
+
+fn cancel(app: App) -> View {
+    row([button("quiet", t!("cancel"), move || app.again())])
 }
 
 /// The other side is known; the connection is being made, or somebody has to decide.
-#[component]
-pub(super) fn Connecting(app: App) -> impl IntoView {
-    let heading = move || {
+pub(super) fn connecting(app: App) -> View {
+    let title = move || {
         let name = app.their_name();
         match (app.connected.get(), app.outgoing.get()) {
             (false, _) => t!("connecting", name = name),
@@ -51,34 +42,23 @@ pub(super) fn Connecting(app: App) -> impl IntoView {
             (true, false) => t!("connected", name = name),
         }
     };
-    view! {
-        <h1 tabindex="-1">{heading}</h1>
-        <Peer app hint=t!("sas_hint_sender") />
-        <Notice app />
-        <div class="row">
-            <button class="quiet" type="button" on:click=move |_| app.again()>
-                {t!("cancel")}
-            </button>
-        </div>
-    }
+    group()
+        .child(heading().text(title))
+        .child(peer(app, t!("sas_hint_sender")))
+        .child(notice(app))
+        .child(cancel(app))
 }
 
 /// Who it is, and the words to compare.
-#[component]
-pub(super) fn Peer(app: App, #[prop(into)] hint: String) -> impl IntoView {
-    view! {
-        <div class="peer" hidden=move || app.sas.get().is_none()>
-            <p>
-                <span id="peer" class="unseen">
-                    {move || app.peer.get()}
-                </span>
-                <span>{t!("sas_label")}</span>
-                " "
-                <strong id="sas" dir="ltr">
-                    {move || app.sas.get()}
-                </strong>
-            </p>
-            <p class="aside">{hint}</p>
-        </div>
-    }
+pub(super) fn peer(app: App, hint: String) -> View {
+    let words = tag("p")
+        .child(tag("span").id("peer").class("unseen").text(move || app.peer.get()))
+        .child(tag("span").text(t!("sas_label")))
+        .text(" ")
+        .child(tag("strong").id("sas").attribute("dir", "ltr").text(move || app.sas.get()));
+    tag("div")
+        .class("peer")
+        .hidden(move || app.sas.with(Option::is_none))
+        .child(words)
+        .child(tag("p").class("aside").text(hint))
 }

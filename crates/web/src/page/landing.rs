@@ -1,111 +1,84 @@
 //! The beginning: files, a folder or a text to send, or a code to receive.
-use super::{app::App, choose, code_field::CodeField};
+use super::{
+    app::App,
+    choose,
+    code_field::code_field,
+    ui::{Signal, View, button, group, heading, live, row, tag},
+};
 use crate::text::t;
-use leptos::prelude::*;
-use web_sys::{HtmlInputElement, HtmlTextAreaElement, SubmitEvent};
+use std::rc::Rc;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{Event, HtmlInputElement, HtmlTextAreaElement};
 
-#[component]
-pub(super) fn Landing(app: App) -> impl IntoView {
-    view! {
-        <h1 tabindex="-1">{t!("landing")}</h1>
-        <p class="lead">{t!("promise")}</p>
-        <Chooser app />
-        <Notice app />
-        <CodeField app />
-    }
+pub(super) fn landing(app: App) -> View {
+    group()
+        .child(heading().text(t!("landing")))
+        .child(tag("p").class("lead").text(t!("promise")))
+        .child(chooser(app))
+        .child(notice(app))
+        .child(code_field(app))
 }
 
 /// What to send: from the disk, or from the keyboard.
-#[component]
-pub(super) fn Chooser(app: App) -> impl IntoView {
-    let writing = RwSignal::new(false);
-    view! {
-        <div class="drop">
-            <div class="row">
-                <FileButton app />
-                <label class="button quiet">
-                    {t!("choose_folder")}
-                    <input
-                        id="folder"
-                        class="unseen"
-                        type="file"
-                        prop:webkitdirectory=true
-                        on:change:target=move |event| app.choose(choose::from_input(&event.target()))
-                    />
-                </label>
-                <button
-                    id="write"
-                    class="quiet"
-                    type="button"
-                    aria-expanded=move || if writing.get() { "true" } else { "false" }
-                    on:click=move |_| writing.update(|writing| *writing = !*writing)
-                >
-                    {t!("write_text")}
-                </button>
-            </div>
-            <p class="only-mouse" data-now=t!("drop_now")>
-                {t!("drop_here")}
-            </p>
-            {move || writing.get().then(|| view! { <TextForm app /> })}
-        </div>
-    }
+pub(super) fn chooser(app: App) -> View {
+    let writing = Rc::new(Signal::new(false));
+    let (expanded, shown) = (writing.clone(), writing.clone());
+    // An input, so that the browser's own keys and readers know it.
+    let files = file_input(app).id("files").attribute("multiple", true);
+    let folder = file_input(app).id("folder").attribute("webkitdirectory", true);
+    let write = button("quiet", t!("write_text"), move || writing.update(|writing| *writing = !*writing))
+        .id("write")
+        .attribute("aria-expanded", move || if expanded.get() { "true" } else { "false" });
+    tag("div")
+        .class("drop")
+        .child(row([
+            tag("label").class("button main").text(t!("choose_files")).child(files),
+            tag("label").class("button quiet").text(t!("choose_folder")).child(folder),
+            write,
+        ]))
+        .child(tag("p").class("only-mouse").attribute("data-now", t!("drop_now")).text(t!("drop_here")))
+        .child(live(move || group().children(shown.get().then(|| text_form(app)))))
 }
 
-/// The one button that most people want. An input, so that the browser's own keys and readers know it.
-#[component]
-fn FileButton(app: App) -> impl IntoView {
-    view! {
-        <label class="button main">
-            {t!("choose_files")}
-            <input
-                id="files"
-                class="unseen"
-                type="file"
-                multiple
-                on:change:target=move |event| {
-                    let input: HtmlInputElement = event.target();
-                    app.choose(choose::from_input(&input));
-                }
-            />
-        </label>
-    }
+/// Gives the page what is chosen there.
+pub(super) fn file_input(app: App) -> View {
+    tag("input").class("unseen").attribute("type", "file").on("change", move |event| {
+        if let Some(input) = input_of(&event) {
+            app.choose(choose::from_input(&input));
+        }
+    })
+}
+
+/// The input that an event is about.
+pub(super) fn input_of(event: &Event) -> Option<HtmlInputElement> {
+    event.current_target()?.dyn_into().ok()
 }
 
 /// A text to send.
-#[component]
-fn TextForm(app: App) -> impl IntoView {
-    let area = NodeRef::<leptos::html::Textarea>::new();
-    let send = move |event: SubmitEvent| {
-        event.prevent_default();
-        if let Some(area) = area.get_untracked() {
-            let area: &HtmlTextAreaElement = &area;
-            app.send_text(area.value());
-        }
-    };
-    Effect::new(move |_| {
-        if let Some(area) = area.get() {
-            let _ = area.focus(); // whoever asked for it wants to write
-        }
+fn text_form(app: App) -> View {
+    let area = tag("textarea").id("text").attribute("rows", "3").attribute("placeholder", t!("text_hint"));
+    let field: HtmlTextAreaElement = area.node();
+    let wanted = field.clone();
+    spawn_local(async move {
+        let _ = wanted.focus(); // whoever asked for it wants to write; it is on the page by then
     });
-    view! {
-        <form class="writing" on:submit=send>
-            <label class="unseen" for="text">
-                {t!("text_label")}
-            </label>
-            <textarea id="text" rows="3" placeholder=t!("text_hint") node_ref=area></textarea>
-            <button id="send-text" type="submit" class="main">
-                {t!("send_text")}
-            </button>
-        </form>
-    }
+    tag("form")
+        .class("writing")
+        .on("submit", move |event| {
+            event.prevent_default();
+            app.send_text(field.value());
+        })
+        .child(tag("label").class("unseen").attribute("for", "text").text(t!("text_label")))
+        .child(area)
+        .child(tag("button").id("send-text").attribute("type", "submit").class("main").text(t!("send_text")))
 }
 
 /// A sentence beside the matter in hand.
-#[component]
-pub(super) fn Notice(app: App) -> impl IntoView {
-    view! {
-        <p class="notice" role="alert" hidden=move || app.notice.get().is_none()>
-            {move || app.notice.get()}
-        </p>
-    }
+pub(super) fn notice(app: App) -> View {
+    tag("p")
+        .class("notice")
+        .attribute("role", "alert")
+        .hidden(move || app.notice.with(Option::is_none))
+        .text(move || app.notice.get())
 }

@@ -9,10 +9,10 @@ use super::{
     app::{App, Stage},
     capability,
     rtc::Path,
+    ui::{View, svg, tag},
     view::fraction,
 };
 use crate::text::t;
-use leptos::prelude::*;
 
 /// The course of the line in a box of 100 by 100, which is stretched.
 fn course(shape: &str) -> &'static str {
@@ -29,93 +29,96 @@ fn ten_thousandths(part: f64) -> String {
 }
 
 /// First is always this device. What comes in flies towards it.
-#[component]
-pub(super) fn Line(app: App) -> impl IntoView {
+pub(super) fn line(app: App) -> View {
     let incoming = move || match app.stage.get() {
         Stage::Invited | Stage::Joining | Stage::Incoming => true,
         Stage::Moving | Stage::Done => !app.outgoing.get(),
         _ => false,
     };
     let wanted = move || app.trouble.with(|t| t.as_ref().is_some_and(|t| t.wanted));
-    let shape = Memo::new(move |_| match app.stage.get() {
+    let shape = move || match app.stage.get() {
         Stage::Failed | Stage::Unsupported if !wanted() => "broken",
         Stage::Connecting | Stage::Incoming | Stage::Moving if app.lost.get() => "broken",
         Stage::Connecting | Stage::Incoming | Stage::Moving | Stage::Done
-            if matches!(app.path.get(), Some(Path::Relay(_))) =>
+            if app.path.with(|path| matches!(path, Some(Path::Relay(_)))) =>
         {
             "bent"
         }
         _ => "straight",
-    });
+    };
     let there = move || match app.stage.get() {
         Stage::Several => t!("other_devices"),
         _ => app.peer.get().unwrap_or_else(|| t!("other_device")),
     };
+    let phone_here = capability::is_phone(&capability::device_name());
     let phone_there = move || app.peer.with(|name| name.as_deref().is_some_and(capability::is_phone));
     // Where the bee is above the straight line, as a part of the bend.
-    let lift = move || if shape.get() == "bent" { 1.0 - (fraction(app) * 2.0 - 1.0).abs() } else { 0.0 };
-    view! {
-        <div
-            class="line"
-            data-way=move || if incoming() { "in" } else { "out" }
-            data-known=move || app.peer.get().map(|_| "1")
-            data-shape=move || shape.get()
-        >
-            <div class="end here">
-                <Device phone=Signal::stored(capability::is_phone(&capability::device_name())) />
-                <span class="label">{t!("this_device")}</span>
-            </div>
-            <div
-                class="path"
-                aria-hidden="true"
-                style=("--done", move || ten_thousandths(fraction(app)))
-                style=("--lift", move || ten_thousandths(lift()))
-            >
-                <svg class="track" viewBox="0 0 100 100" preserveAspectRatio="none">
-                    <path d=move || course(shape.get()) />
-                </svg>
-                <svg class="track fill" viewBox="0 0 100 100" preserveAspectRatio="none">
-                    <path d=move || course(shape.get()) />
-                </svg>
-                <span class="relay"></span>
-                <div class="bee">
-                    <Bee />
-                </div>
-            </div>
-            <div class="end there">
-                <Device phone=Signal::derive(phone_there) />
-                <span class="label">{there}</span>
-            </div>
-        </div>
-    }
+    let lift = move || if shape() == "bent" { 1.0 - (fraction(app) * 2.0 - 1.0).abs() } else { 0.0 };
+    let track = |class: &'static str| {
+        svg("svg")
+            .class(class)
+            .attribute("viewBox", "0 0 100 100")
+            .attribute("preserveAspectRatio", "none")
+            .child(svg("path").attribute("d", move || course(shape())))
+    };
+    let here = tag("div")
+        .class("end here")
+        .child(device(move || phone_here))
+        .child(tag("span").class("label").text(t!("this_device")));
+    let path = tag("div")
+        .class("path")
+        .attribute("aria-hidden", "true")
+        .style("--done", move || ten_thousandths(fraction(app)))
+        .style("--lift", move || ten_thousandths(lift()))
+        .child(track("track"))
+        .child(track("track fill"))
+        .child(tag("span").class("relay"))
+        .child(tag("div").class("bee").child(bee()));
+    let end = tag("div")
+        .class("end there")
+        .child(device(phone_there))
+        .child(tag("span").class("label").text(there));
+    tag("div")
+        .class("line")
+        .attribute("data-way", move || if incoming() { "in" } else { "out" })
+        .attribute("data-known", move || app.peer.with(|peer| peer.as_ref().map(|_| "1")))
+        .attribute("data-shape", shape)
+        .child(here)
+        .child(path)
+        .child(end)
 }
 
-#[component]
-fn Device(phone: Signal<bool>) -> impl IntoView {
+fn device(is_phone: impl Fn() -> bool + 'static) -> View {
     // A phone and its button; a laptop and its keyboard.
     let shape = move || {
-        if phone.get() {
+        if is_phone() {
             "M16 6h16a3 3 0 0 1 3 3v30a3 3 0 0 1-3 3h-16a3 3 0 0 1-3-3v-30a3 3 0 0 1 3-3zM22 36h4"
         } else {
             "M12 11h24a3 3 0 0 1 3 3v15a3 3 0 0 1-3 3h-24a3 3 0 0 1-3-3v-15a3 3 0 0 1 3-3zM5 37h38"
         }
     };
-    view! {
-        <svg class="device" viewBox="0 0 48 48" aria-hidden="true">
-            <path d=shape />
-        </svg>
-    }
+    svg("svg")
+        .class("device")
+        .attribute("viewBox", "0 0 48 48")
+        .attribute("aria-hidden", "true")
+        .child(svg("path").attribute("d", shape))
 }
 
 /// Flies to the right.
-#[component]
-fn Bee() -> impl IntoView {
-    view! {
-        <svg viewBox="0 0 32 32">
-            <ellipse class="wing" cx="13" cy="9" rx="5" ry="7" transform="rotate(-24 13 9)" />
-            <ellipse class="wing" cx="19" cy="9" rx="4" ry="6" transform="rotate(14 19 9)" />
-            <ellipse class="body" cx="16" cy="18" rx="11" ry="7.5" />
-            <path class="stripe" d="M12 11.6v12.8M17 10.9v14.2M21.5 12v12" />
-        </svg>
-    }
+fn bee() -> View {
+    let ellipse = |class: &'static str, [cx, cy, rx, ry]: [&'static str; 4], turned: Option<&'static str>| {
+        svg("ellipse")
+            .class(class)
+            .attribute("cx", cx)
+            .attribute("cy", cy)
+            .attribute("rx", rx)
+            .attribute("ry", ry)
+            .attribute("transform", turned)
+    };
+    svg("svg")
+        .attribute("viewBox", "0 0 32 32")
+        .child(ellipse("wing", ["13", "9", "5", "7"], Some("rotate(-24 13 9)")))
+        .child(ellipse("wing", ["19", "9", "4", "6"], Some("rotate(14 19 9)")))
+        .child(ellipse("body", ["16", "18", "11", "7.5"], None))
+        .child(svg("path").class("stripe").attribute("d", "M12 11.6v12.8M17 10.9v14.2M21.5 12v12"))
 }

@@ -9,7 +9,6 @@ use super::{
 };
 use crate::{browser, text::t};
 use js_sys::{Function, Object, Promise, Reflect};
-use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 

@@ -6,8 +6,6 @@
 //!                └──────────────────────────────┘        └──accepted──────────────> moving ──┴─> done
 //!                             from anywhere: failed ──again──> landing
 //! ```
-#![allow(unreachable_pub, reason = "#[component] makes its property types public")]
-
 mod app;
 mod awake;
 mod bridge;
@@ -35,6 +33,7 @@ mod several;
 mod sharing;
 mod tab;
 mod tree;
+mod ui;
 mod view;
 mod wishes;
 

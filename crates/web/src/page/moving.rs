@@ -1,14 +1,20 @@
 //! Bytes on their way.
-use super::{app::App, format, rtc::Path, tree, view::fraction};
+use super::{
+    app::App,
+    format,
+    rtc::Path,
+    tree,
+    ui::{Signal, View, button, group, heading, live, row, tag},
+    view::fraction,
+};
 use crate::{
     messages::{Entry, Progress},
     text::t,
 };
-use leptos::prelude::*;
+use std::rc::Rc;
 
-#[component]
-pub(super) fn Moving(app: App) -> impl IntoView {
-    let heading = move || {
+pub(super) fn moving(app: App) -> View {
+    let kicker = move || {
         let name = app.their_name();
         if app.outgoing.get() { t!("sending_to", name = name) } else { t!("receiving_from", name = name) }
     };
@@ -20,7 +26,7 @@ pub(super) fn Moving(app: App) -> impl IntoView {
             None => done,
         }
     };
-    let percent = Memo::new(move |_| (fraction(app) * 100.0).floor() as u32);
+    let percent = move || ((fraction(app) * 100.0).floor() as u32).to_string();
     let total = move || app.progress.with(|progress| progress.total.unwrap_or(0).max(1).to_string());
     let value = move || app.progress.with(|progress| progress.total.map(|_| progress.bytes.to_string()));
     let left = move || {
@@ -33,38 +39,39 @@ pub(super) fn Moving(app: App) -> impl IntoView {
             format::left(progress.eta_s)
         }
     };
-    view! {
-        <h1 tabindex="-1">
-            <span class="kicker">{heading}</span>
-            " "
-            <span class="percent">{move || percent.get()} <span class="unit">"%"</span></span>
-        </h1>
-        <progress id="progress" class="unseen" aria-label=t!("progress_label") max=total value=value></progress>
-        <p class="figures">
-            <span>{amount}</span>
-            <span id="speed">{move || format::speed(app.progress.get().bytes_per_s)}</span>
-            <span id="eta">{left}</span>
-        </p>
-        <Current app />
-        <p id="path" class="aside">
-            {move || app.path.get().map(|path| way(&path))}
-        </p>
-        <p class="notice" role="alert" hidden=move || !app.lost.get()>
-            {t!("path_lost")}
-        </p>
-        <p class="notice" role="status" hidden=move || !app.paused_there.get()>
-            {move || t!("paused_there", name = app.their_name())}
-        </p>
-        <div class="row">
-            <button id="pause" class="quiet" type="button" on:click=move |_| app.pause()>
-                {move || if app.paused_here.get() { t!("go_on") } else { t!("pause") }}
-            </button>
-            <button id="cancel" class="quiet" type="button" on:click=move |_| app.cancel()>
-                {t!("cancel")}
-            </button>
-        </div>
-        <Files app />
-    }
+    let title = heading().child(tag("span").class("kicker").text(kicker)).text(" ").child(
+        tag("span").class("percent").text(percent).text(" ").child(tag("span").class("unit").text("%")),
+    );
+    let bar = tag("progress")
+        .id("progress")
+        .class("unseen")
+        .attribute("aria-label", t!("progress_label"))
+        .attribute("max", total)
+        .attribute("value", value);
+    let figures = tag("p")
+        .class("figures")
+        .child(tag("span").text(amount))
+        .child(tag("span").id("speed").text(move || format::speed(app.progress.get().bytes_per_s)))
+        .child(tag("span").id("eta").text(left));
+    let lost = tag("p").class("notice").attribute("role", "alert").text(t!("path_lost"));
+    let paused_there = tag("p")
+        .class("notice")
+        .attribute("role", "status")
+        .text(move || t!("paused_there", name = app.their_name()));
+    let pause_label = move || if app.paused_here.get() { t!("go_on") } else { t!("pause") };
+    group()
+        .child(title)
+        .child(bar)
+        .child(figures)
+        .child(current_file(app))
+        .child(tag("p").id("path").class("aside").text(move || app.path.get().map(|path| way(&path))))
+        .child(lost.hidden(move || !app.lost.get()))
+        .child(paused_there.hidden(move || !app.paused_there.get()))
+        .child(row([
+            button("quiet", pause_label, move || app.pause()).id("pause"),
+            button("quiet", t!("cancel"), move || app.cancel()).id("cancel"),
+        ]))
+        .child(all_files(app))
 }
 
 /// Direct, or by which kind of relay.
@@ -77,8 +84,7 @@ pub(super) fn way(path: &Path) -> String {
 }
 
 /// The file that is on the way, where there are several.
-#[component]
-fn Current(app: App) -> impl IntoView {
+fn current_file(app: App) -> View {
     let current = move || {
         app.offer.with(|offer| {
             let offer = offer.as_ref().filter(|offer| offer.files > 1)?;
@@ -89,15 +95,13 @@ fn Current(app: App) -> impl IntoView {
             Some((name, format!("{which}, {}\u{a0}%", (at * 100.0) as u32)))
         })
     };
-    let name = move || current().map(|(name, _)| name);
-    let which = move || current().map(|(_, which)| which);
-    view! {
-        <p id="current" class="current" hidden=move || current().is_none()>
-            <span class="path-name">{name}</span>
-            " "
-            <span class="size">{which}</span>
-        </p>
-    }
+    tag("p")
+        .id("current")
+        .class("current")
+        .hidden(move || current().is_none())
+        .child(tag("span").class("path-name").text(move || current().map(|(name, _)| name)))
+        .text(" ")
+        .child(tag("span").class("size").text(move || current().map(|(_, which)| which)))
 }
 
 /// Which file the acknowledged bytes end in, and how much of it they are: files go in the order of the list.
@@ -112,45 +116,38 @@ fn current(entries: &[Entry], progress: Progress) -> Option<(&Entry, f64)> {
 }
 
 /// All of them, for whoever wants to see.
-#[component]
-fn Files(app: App) -> impl IntoView {
+fn all_files(app: App) -> View {
     let several = move || app.offer.with(|offer| offer.as_ref().is_some_and(|offer| offer.entries.len() > 1));
     let is_done = move |path: &str| app.files_done.with(|files| files.iter().any(|file| file.path == path));
-    let open = RwSignal::new(false);
-    view! {
-        <details
-            class="more"
-            hidden=move || !several()
-            on:toggle=move |_| open.update(|open| *open = !*open)
-        >
-            <summary>{t!("all_files")}</summary>
-            <ul class="files" tabindex="0" aria-label=t!("all_files")>
-                {move || {
-                    // Nothing is drawn while it is closed.
-                    let rows = open
-                        .get()
-                        .then(|| app.offer.with(|offer| offer.as_ref().map(|o| tree::rows(&o.entries))))
-                        .flatten();
-                    rows.into_iter()
-                        .flatten()
-                        .map(|row| {
-                            let path = row.path.clone().unwrap_or_default();
-                            view! {
-                                <li
-                                    class:folder=row.folder
-                                    class:arrived=move || is_done(&path)
-                                    style=("--depth", row.depth.to_string())
-                                >
-                                    <span class="path-name">{beeline_core::quote::quote(&row.name)}</span>
-                                    <span class="size">{row.size.map(format::bytes)}</span>
-                                </li>
-                            }
-                        })
-                        .collect_view()
-                }}
-            </ul>
-        </details>
-    }
+    let open = Rc::new(Signal::new(false));
+    let shown = open.clone();
+    let line = move |row: tree::Row| {
+        let (folder, path) = (row.folder, row.path.clone().unwrap_or_default());
+        tree::line(&row, move || match (folder, is_done(&path)) {
+            (true, true) => Some("folder arrived"),
+            (true, false) => Some("folder"),
+            (false, true) => Some("arrived"),
+            (false, false) => None,
+        })
+    };
+    let rows = live(move || {
+        // Nothing is drawn while it is closed.
+        let rows = shown
+            .get()
+            .then(|| app.offer.with(|offer| offer.as_ref().map(|offer| tree::rows(&offer.entries))));
+        group().children(rows.flatten().into_iter().flatten().map(line))
+    });
+    let list = tag("ul")
+        .class("files")
+        .attribute("tabindex", "0")
+        .attribute("aria-label", t!("all_files"))
+        .child(rows);
+    tag("details")
+        .class("more")
+        .hidden(move || !several())
+        .on("toggle", move |_| open.update(|open| *open = !*open))
+        .child(tag("summary").text(t!("all_files")))
+        .child(list)
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use crate::{
     text::{n, t},
 };
 use beeline_core::{quote::quote, wire::signal::PeerId};
-use leptos::prelude::*;
 use std::cell::RefCell;
 use wasm_bindgen::JsValue;
 
@@ -180,8 +179,15 @@ pub(super) fn look(app: App, at: &mut dyn FnMut(&Receiver)) {
     ALL.with_borrow(|all| all.iter().for_each(at));
 }
 
-/// One of them, by the order in which they came.
-pub(super) fn with<T>(at: usize, act: impl FnOnce(&Receiver) -> T) -> Option<T> {
+/// How many have come.
+pub(super) fn count(app: App) -> usize {
+    app.receivers.get();
+    ALL.with_borrow(Vec::len)
+}
+
+/// Looks at one of them, by the order in which they came, and again when something changes.
+pub(super) fn with<T>(app: App, at: usize, act: impl FnOnce(&Receiver) -> T) -> Option<T> {
+    app.receivers.get();
     ALL.with_borrow(|all| all.get(at).map(act))
 }
 

@@ -125,7 +125,7 @@ impl Rtc {
                 }
             }
             Err(error) => {
-                leptos::logging::error!("RTCPeerConnection: {}", browser::said(&error));
+                browser::log(&format!("RTCPeerConnection: {}", browser::said(&error)));
                 report(&self.0.worker, guest, &ToWorker::Lane { lane: id, state: State::Failed });
             }
         }
@@ -222,7 +222,7 @@ impl Lane {
                 self.settle();
             }
             Err(error) => {
-                leptos::logging::error!("{step:?}: {}", browser::said(&error));
+                browser::log(&format!("{step:?}: {}", browser::said(&error)));
                 self.report(&ToWorker::NotDescribed { lane: self.id, step });
             }
         }
@@ -265,7 +265,7 @@ impl Lane {
         let added = self.pc.add_ice_candidate_with_opt_rtc_ice_candidate_init(Some(&init));
         spawn_local(async move {
             if let Err(error) = JsFuture::from(added).await {
-                leptos::logging::warn!("a candidate was not understood: {}", browser::kind(&error));
+                browser::log(&format!("a candidate was not understood: {}", browser::kind(&error)));
             }
         });
     }

@@ -1,16 +1,15 @@
 //! Several receivers: the code for the next one, and a line for each that came.
 use super::{
     app::App,
-    landing::Notice,
-    receivers,
+    landing::notice,
+    receivers::{self, Receiver},
     sharing::{invitation, remove},
+    ui::{View, button, each, group, heading, live, row, tag},
 };
 use crate::{strings, text::t};
-use leptos::prelude::*;
 
-#[component]
-pub(super) fn Several(app: App) -> impl IntoView {
-    let heading = move || match (app.several.get(), receivers::any_under_way(app)) {
+pub(super) fn several(app: App) -> View {
+    let title = move || match (app.several.get(), receivers::any_under_way(app)) {
         (true, _) => t!("waiting_next"),
         (false, true) => t!("sending_several"),
         (false, false) => receivers::delivered(app),
@@ -21,69 +20,56 @@ pub(super) fn Several(app: App) -> impl IntoView {
             manifest.map(|m| strings::amount(m.files(), m.folders(), m.bytes())).unwrap_or_default()
         }
     };
-    let rows = move || {
-        let mut count = 0;
-        receivers::look(app, &mut |_| count += 1);
-        (0..count).map(|at| view! { <Row app at /> }).collect_view()
-    };
-    view! {
-        <h1 class="small" tabindex="-1">
-            {heading}
-        </h1>
-        {move || if app.several.get() { invitation(app) } else { ().into_any() }}
-        <Notice app />
-        <section class="waiting" aria-labelledby="receivers-label">
-            <h2 id="receivers-label">{t!("receivers")} " " <span class="amount">{what}</span></h2>
-            <ul id="receivers" class="receivers">
-                {rows}
-            </ul>
-            <p class="aside">{t!("sas_hint_several")}</p>
-        </section>
-        {move || {
-            let (several, under_way) = (app.several.get(), receivers::any_under_way(app));
-            view! {
-                <div class="row">
-                    <button
-                        id="no-more"
-                        class="quiet"
-                        type="button"
-                        hidden=!several
-                        on:click=move |_| app.admit_nobody()
-                    >
-                        {t!("no_more")}
-                    </button>
-                    <button
-                        id="finish"
-                        class=if several || under_way { "quiet" } else { "main" }
-                        type="button"
-                        on:click=move |_| app.again()
-                    >
-                        {if under_way { t!("cancel_all") } else { t!("finish") }}
-                    </button>
-                </div>
-            }
-            .into_any()
-        }}
-    }
+    let more = live(move || if app.several.get() { invitation(app) } else { group() });
+    let label = tag("h2")
+        .id("receivers-label")
+        .text(t!("receivers"))
+        .text(" ")
+        .child(tag("span").class("amount").text(what));
+    let list = each(move || 0..receivers::count(app), move |at| receiver(app, *at));
+    let waiting = tag("section")
+        .class("waiting")
+        .attribute("aria-labelledby", "receivers-label")
+        .child(label)
+        .child(tag("ul").id("receivers").class("receivers").child(list))
+        .child(tag("p").class("aside").text(t!("sas_hint_several")));
+
+    let under_way = move || receivers::any_under_way(app);
+    let no_more = button("quiet", t!("no_more"), move || app.admit_nobody()).id("no-more");
+    let finish = button(
+        move || if app.several.get() || under_way() { "quiet" } else { "main" },
+        move || if under_way() { t!("cancel_all") } else { t!("finish") },
+        move || app.again(),
+    );
+    group()
+        .child(heading().class("small").text(title))
+        .child(more)
+        .child(notice(app))
+        .child(waiting)
+        .child(row([no_more.hidden(move || !app.several.get()), finish.id("finish")]))
 }
 
-/// Who, the words to compare, how far, and a button to stop it. Drawn anew into the same elements when something changes.
-#[component]
-fn Row(app: App, at: usize) -> impl IntoView {
-    receivers::with(at, |one| {
-        let (guest, is_over) = (one.guest, !one.is_under_way());
-        view! {
-            <li class="receiver" data-state=one.state()>
-                <span class="who">
-                    <span class="path-name">{one.name.clone()}</span>
-                    " "
-                    <strong class="sas" dir="ltr" hidden=is_over>
-                        {one.sas.clone()}
-                    </strong>
-                </span>
-                <span class="size">{one.word()}</span>
-                {remove(t!("stop_one", name = one.name), is_over, Box::new(move || app.stop(guest)))}
-            </li>
+/// Who, the words to compare, how far, and a button to stop it.
+fn receiver(app: App, at: usize) -> View {
+    let is_over = move || receivers::with(app, at, |one| !one.is_under_way());
+    let stop = move || {
+        if let Some(guest) = receivers::with(app, at, |one| one.guest) {
+            app.stop(guest);
         }
-    })
+    };
+    let name = receivers::with(app, at, |one| one.name.clone()).unwrap_or_default();
+    let words = tag("strong")
+        .class("sas")
+        .attribute("dir", "ltr")
+        .hidden(is_over)
+        .text(move || receivers::with(app, at, |one| one.sas.clone()));
+    let cross = remove(t!("stop_one", name = name), stop).hidden(is_over);
+    tag("li")
+        .class("receiver")
+        .attribute("data-state", move || receivers::with(app, at, Receiver::state))
+        .child(
+            tag("span").class("who").child(tag("span").class("path-name").text(name)).text(" ").child(words),
+        )
+        .child(tag("span").class("size").text(move || receivers::with(app, at, Receiver::word)))
+        .child(cross)
 }

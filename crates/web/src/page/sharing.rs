@@ -4,147 +4,103 @@ use super::{
     capability,
     choose::{self, Top},
     clipboard, format,
-    landing::Notice,
-    qr::QrCode,
+    landing::{file_input, input_of, notice},
+    qr::qr_code,
+    ui::{View, button, each, group, heading, live, row, svg, tag},
 };
 use crate::{
     strings,
     text::{n, t},
 };
-use leptos::prelude::*;
 
-#[component]
-pub(super) fn Sharing(app: App) -> impl IntoView {
-    view! {
-        <h1 class="small" tabindex="-1">
-            {t!("waiting")}
-        </h1>
-        {move || invitation(app)}
-        <Notice app />
-        <Waiting app />
-        <label class="check">
-            <input
-                id="several"
-                type="checkbox"
-                on:change:target=move |event| app.admit_several(event.target().checked())
-            />
-            {t!("several")}
-        </label>
-        <div class="row">
-            <button id="stop" class="quiet" type="button" on:click=move |_| app.again()>
-                {t!("cancel")}
-            </button>
-        </div>
-    }
+pub(super) fn sharing(app: App) -> View {
+    let several = tag("input").id("several").attribute("type", "checkbox").on("change", move |event| {
+        app.admit_several(input_of(&event).is_some_and(|input| input.checked()));
+    });
+    group()
+        .child(heading().class("small").text(t!("waiting")))
+        .child(live(move || invitation(app)))
+        .child(notice(app))
+        .child(waiting(app))
+        .child(tag("label").class("check").child(several).text(t!("several")))
+        .child(row([button("quiet", t!("cancel"), move || app.again()).id("stop")]))
 }
 
 /// The code and its link, once there are.
-pub(super) fn invitation(app: App) -> AnyView {
+pub(super) fn invitation(app: App) -> View {
     match (app.code.get(), app.link()) {
-        (Some(code), Some(link)) => view! { <Invitation app code link /> }.into_any(),
-        _ => view! { <p class="code pending">{t!("making_code")}</p> }.into_any(),
+        (Some(code), Some(link)) => code_and_link(app, code, link),
+        _ => tag("p").class("code pending").text(t!("making_code")),
     }
 }
 
-#[component]
-fn Invitation(app: App, code: String, link: String) -> impl IntoView {
+fn code_and_link(app: App, code: String, link: String) -> View {
     let (code_to_copy, link_to_copy, link_to_share) = (code.clone(), link.clone(), link.clone());
-    view! {
-        <p id="code" class="code" dir="ltr">
-            {code}
-        </p>
-        <p class="lead">{t!("waiting_hint")}</p>
-        <div class="invitation">
-            <QrCode text=link.clone() />
-            <div class="links">
-                <label class="unseen" for="link">
-                    {t!("link_label")}
-                </label>
-                <input id="link" type="text" dir="ltr" readonly prop:value=link />
-                <div class="row">
-                    {capability::can_share()
-                        .then(|| {
-                            view! {
-                                <button
-                                    id="share"
-                                    class="main"
-                                    type="button"
-                                    on:click=move |_| clipboard::share(&link_to_share)
-                                >
-                                    {t!("share")}
-                                </button>
-                            }
-                        })}
-                    <button
-                        class=if capability::can_share() { "quiet" } else { "main" }
-                        type="button"
-                        on:click=move |_| app.copy(link_to_copy.clone(), "link")
-                    >
-                        {t!("copy_link")}
-                    </button>
-                    <button class="quiet" type="button" on:click=move |_| app.copy(code_to_copy.clone(), "code")>
-                        {t!("copy_code")}
-                    </button>
-                </div>
-            </div>
-        </div>
-    }
+    let can_share = capability::can_share();
+    let share =
+        can_share.then(|| button("main", t!("share"), move || clipboard::share(&link_to_share)).id("share"));
+    let copy_link = button(if can_share { "quiet" } else { "main" }, t!("copy_link"), move || {
+        app.copy(link_to_copy.clone(), "link");
+    });
+    let copy_code = button("quiet", t!("copy_code"), move || app.copy(code_to_copy.clone(), "code"));
+    let picture = qr_code(&link);
+    let field = tag("input")
+        .id("link")
+        .attribute("type", "text")
+        .attribute("dir", "ltr")
+        .attribute("readonly", true)
+        .attribute("value", link);
+    let links = tag("div")
+        .class("links")
+        .child(tag("label").class("unseen").attribute("for", "link").text(t!("link_label")))
+        .child(field)
+        .child(row(share.into_iter().chain([copy_link, copy_code])));
+    group()
+        .child(tag("p").id("code").class("code").attribute("dir", "ltr").text(code))
+        .child(tag("p").class("lead").text(t!("waiting_hint")))
+        .child(tag("div").class("invitation").children(picture).child(links))
 }
 
 /// What goes to whoever comes. Until then it can be changed.
-#[component]
-fn Waiting(app: App) -> impl IntoView {
+fn waiting(app: App) -> View {
     let tops = move || app.chosen.with(|chosen| choose::tops(chosen));
     let amount = move || {
         app.manifest().map(|m| strings::amount(m.files(), m.folders(), m.bytes())).unwrap_or_default()
     };
-    view! {
-        <section class="waiting" aria-labelledby="ready">
-            <h2 id="ready">{t!("ready_to_go")} " " <span id="amount" class="amount">{amount}</span></h2>
-            <ul class="chips">
-                {move || app.text.get().map(|_| view! { <li class="chip">{t!("a_text")}</li> })}
-                {move || tops().into_iter().map(|top| view! { <Chip app top /> }).collect_view()}
-                <li>
-                    <label class="chip add">
-                        {t!("add_files")}
-                        <input
-                            id="more"
-                            class="unseen"
-                            type="file"
-                            multiple
-                            on:change:target=move |event| app.choose(choose::from_input(&event.target()))
-                        />
-                    </label>
-                </li>
-            </ul>
-        </section>
-    }
+    let is_text = move || app.text.with(Option::is_some);
+    let text = live(move || group().children(is_text().then(|| tag("li").class("chip").text(t!("a_text")))));
+    let more = file_input(app).id("more").attribute("multiple", true);
+    let chips = tag("ul")
+        .class("chips")
+        .child(text)
+        .child(each(tops, move |top| chip(app, top)))
+        .child(tag("li").child(tag("label").class("chip add").text(t!("add_files")).child(more)));
+    let title = tag("h2")
+        .id("ready")
+        .text(t!("ready_to_go"))
+        .text(" ")
+        .child(tag("span").id("amount").class("amount").text(amount));
+    tag("section").class("waiting").attribute("aria-labelledby", "ready").child(title).child(chips)
 }
 
-#[component]
-fn Chip(app: App, top: Top) -> impl IntoView {
+fn chip(app: App, top: &Top) -> View {
     let name = beeline_core::quote::quote(&top.name);
     let inside = if top.folder { n!("files", top.files) + ", " } else { String::new() };
-    let label = t!("remove", name = name);
-    let path = top.name.clone();
     let size = inside + &format::bytes(top.bytes);
-    view! {
-        <li class="chip" data-path=path>
-            <span class="path-name">{name}</span>
-            <span class="size">{size}</span>
-            {remove(label, false, Box::new(move || app.remove(&top.name)))}
-        </li>
-    }
+    let path = top.name.clone();
+    let cross = remove(t!("remove", name = name), move || app.remove(&path));
+    tag("li")
+        .class("chip")
+        .attribute("data-path", top.name.clone())
+        .child(tag("span").class("path-name").text(name))
+        .child(tag("span").class("size").text(size))
+        .child(cross)
 }
 
 /// A small cross that takes something away.
-pub(super) fn remove(label: String, hidden: bool, act: Box<dyn Fn()>) -> AnyView {
-    view! {
-        <button class="remove" type="button" aria-label=label hidden=hidden on:click=move |_| act()>
-            <svg viewBox="0 0 16 16" aria-hidden="true">
-                <path d="M4 4l8 8M12 4l-8 8" />
-            </svg>
-        </button>
-    }
-    .into_any()
+pub(super) fn remove(label: String, act: impl Fn() + 'static) -> View {
+    let cross = svg("path").attribute("d", "M4 4l8 8M12 4l-8 8");
+    button("remove", "", act)
+        .attribute("aria-label", label)
+        .child(svg("svg").attribute("viewBox", "0 0 16 16").attribute("aria-hidden", "true").child(cross))
 }

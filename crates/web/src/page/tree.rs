@@ -1,4 +1,8 @@
 //! A list of paths as a tree: each folder once, what is in it below.
+use super::{
+    format,
+    ui::{IntoValue, View, tag},
+};
 use crate::messages::Entry;
 
 /// A line of the tree.
@@ -39,6 +43,15 @@ pub(super) fn rows(entries: &[Entry]) -> Vec<Row> {
         }
     }
     rows
+}
+
+/// How a line looks.
+pub(super) fn line(row: &Row, class: impl IntoValue) -> View {
+    tag("li")
+        .class(class)
+        .style("--depth", row.depth.to_string())
+        .child(tag("span").class("path-name").text(beeline_core::quote::quote(&row.name)))
+        .child(tag("span").class("size").text(row.size.map(format::bytes)))
 }
 
 #[cfg(test)]

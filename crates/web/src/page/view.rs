@@ -2,28 +2,29 @@
 use super::{
     app::{App, Stage},
     awake,
-    call::CallView,
+    call::call_view,
     capability, choose, document,
-    done::{Done, Texts},
-    failed::Failed,
-    incoming::Incoming,
-    joining::{Connecting, Invited, Joining},
-    landing::Landing,
-    line::Line,
-    moving::Moving,
+    done::{done, texts},
+    failed::failed,
+    incoming::incoming,
+    joining::{connecting, invited, joining},
+    landing::landing,
+    line::line,
+    moving::moving,
     receivers,
-    several::Several,
-    sharing::Sharing,
-    tab, window,
+    several::several,
+    sharing::sharing,
+    tab,
+    ui::{View, effect, group, show, switch, tag},
+    window,
 };
 use crate::text::t;
 use beeline_core::code::Code;
-use leptos::{mount::mount_to_body, prelude::*};
-use std::cell::Cell;
+use std::{cell::Cell, mem};
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 use web_sys::{
     BeforeUnloadEvent, ClipboardEvent, DragEvent, Event, File, HtmlElement, HtmlInputElement,
-    HtmlTextAreaElement,
+    HtmlTextAreaElement, Node,
 };
 
 thread_local! {
@@ -46,55 +47,51 @@ pub(crate) fn start(module: JsValue) {
     if let Some(boot) = document().get_element_by_id("boot") {
         boot.remove();
     }
-    mount_to_body(move || view! { <Page app /> });
+    let body = document().body().expect("a page has a body");
+    let _ = body.append_child(&page(app).node::<Node>());
     listen(app);
     APP.set(Some(app));
 }
 
-#[component]
-fn Page(app: App) -> impl IntoView {
-    let stage = app.stage;
-    view! {
-        <header class="top">
-            <a class="name" href="./">
-                <img src="icon.svg" alt="" width="28" height="28" />
-                {t!("title")}
-            </a>
-        </header>
-        <main data-state=move || stage.get().name()>
-            <Line app />
-            <CallView app />
-            {move || {
-                match stage.get() {
-                    Stage::Landing => view! { <Landing app /> }.into_any(),
-                    Stage::Invited => view! { <Invited app /> }.into_any(),
-                    Stage::Waiting => view! { <Sharing app /> }.into_any(),
-                    Stage::Several => view! { <Several app /> }.into_any(),
-                    Stage::Joining => view! { <Joining app /> }.into_any(),
-                    Stage::Connecting => view! { <Connecting app /> }.into_any(),
-                    Stage::Incoming => view! { <Incoming app /> }.into_any(),
-                    Stage::Moving => view! { <Moving app /> }.into_any(),
-                    Stage::Done => view! { <Done app /> }.into_any(),
-                    Stage::Failed | Stage::Unsupported => view! { <Failed app /> }.into_any(),
-                }
-            }}
-            <Show when=move || stage.get() != Stage::Done>
-                <Texts app />
-            </Show>
-        </main>
-        <p class="unseen" role="status">{move || aloud(app)}</p>
-        <Show when=capability::is_plain_http>
-            <footer class="warning">{t!("plain_http")}</footer>
-        </Show>
-    }
+fn page(app: App) -> View {
+    let logo = tag("img")
+        .attribute("src", "icon.svg")
+        .attribute("alt", "")
+        .attribute("width", "28")
+        .attribute("height", "28");
+    let name = tag("a").class("name").attribute("href", "./").child(logo).text(t!("title"));
+    let state = move |stage: &Stage| match stage {
+        Stage::Landing => landing(app),
+        Stage::Invited => invited(app),
+        Stage::Waiting => sharing(app),
+        Stage::Several => several(app),
+        Stage::Joining => joining(app),
+        Stage::Connecting => connecting(app),
+        Stage::Incoming => incoming(app),
+        Stage::Moving => moving(app),
+        Stage::Done => done(app),
+        Stage::Failed | Stage::Unsupported => failed(app),
+    };
+    let main = tag("main")
+        .attribute("data-state", move || app.stage.get().name())
+        .child(line(app))
+        .child(call_view(app))
+        .child(switch(move || app.stage.get(), state))
+        .child(show(move || app.stage.get() != Stage::Done, move || texts(app)));
+    let warning = || tag("footer").class("warning").text(t!("plain_http"));
+    group()
+        .child(tag("header").class("top").child(name))
+        .child(main)
+        .child(tag("p").class("unseen").attribute("role", "status").text(move || aloud(app)))
+        .children(capability::is_plain_http().then(warning))
 }
 
 /// What a screen reader says: each state, and every quarter of the way, not every percent.
 fn aloud(app: App) -> String {
     match app.stage.get() {
         Stage::Moving => {
-            let quarter = Memo::new(move |_| (fraction(app) * 4.0) as u32 * 25);
-            format!("{} %", quarter.get())
+            let quarter = (fraction(app) * 4.0) as u32 * 25;
+            format!("{quarter} %")
         }
         Stage::Several => receivers::delivered(app),
         Stage::Done => t!("verified_here"),
@@ -119,7 +116,7 @@ fn listen(app: App) {
     let show_in_tab = tab::show_progress(app);
     let stay_awake = awake::keep(app);
     let seen = stay_awake.clone();
-    Effect::new(move |_| {
+    effect(move || {
         app.stage.get();
         stay_awake();
     });
@@ -129,14 +126,14 @@ fn listen(app: App) {
     });
 
     // Whoever uses a keyboard or a screen reader goes on where the new state begins.
-    Effect::new(move |before: Option<Stage>| {
+    let mut before = app.stage.get_untracked();
+    effect(move || {
         let stage = app.stage.get();
-        if before.is_some_and(|before| before != stage)
+        if mem::replace(&mut before, stage) != stage
             && let Ok(Some(heading)) = document().query_selector("main h1")
         {
             let _ = heading.unchecked_into::<HtmlElement>().focus();
         }
-        stage
     });
 
     let choosing = move || {
@@ -158,7 +155,7 @@ fn listen(app: App) {
         mark_drag(false);
         if let Some(dropped) = event.data_transfer().filter(|_| choosing()) {
             let chosen = choose::from_drop(&dropped);
-            leptos::task::spawn_local(async move { app.choose(chosen.await) });
+            wasm_bindgen_futures::spawn_local(async move { app.choose(chosen.await) });
         }
     });
     on(&document(), "paste", move |event: ClipboardEvent| {
@@ -170,7 +167,7 @@ fn listen(app: App) {
         if pasted.files().is_some_and(|files| files.length() > 0) {
             event.prevent_default();
             let chosen = choose::from_drop(&pasted);
-            leptos::task::spawn_local(async move { app.choose(chosen.await) });
+            wasm_bindgen_futures::spawn_local(async move { app.choose(chosen.await) });
         } else if !into_field && !text.trim().is_empty() {
             event.prevent_default();
             // A code or its link is for receiving; anything else is something to send.

@@ -14,7 +14,6 @@ use crate::{
     worker::manifest_of,
 };
 use beeline_core::{code::Code, manifest::Manifest, wire::signal::PeerId};
-use leptos::prelude::*;
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -255,7 +254,7 @@ impl App {
     }
 
     pub(super) fn bridge(self) -> Rc<Bridge> {
-        self.bridge.get_value().expect("a page that offers anything has its worker")
+        self.bridge.get_untracked().expect("a page that offers anything has its worker")
     }
 
     fn begin(self) {

@@ -3,9 +3,10 @@
 use super::zip::{Attributes, Zip};
 use beeline_core::{
     manifest::{Entry, EntryKind, Manifest},
+    map::Set,
     output::FileIndex,
 };
-use std::{collections::HashSet, mem, sync::Arc};
+use std::{mem, sync::Arc};
 
 /// Small pieces are put together up to this many bytes: a message to the service worker costs more than the copy.
 const PIECE: usize = 256 << 10;
@@ -21,7 +22,7 @@ pub(crate) struct Archive {
     /// The entry whose bytes are coming.
     open: Option<FileIndex>,
     /// Entries whose bytes all came before their commit did.
-    ended: HashSet<FileIndex>,
+    ended: Set<FileIndex>,
     /// Folders and empty files that were committed while another entry was open.
     waiting: Vec<FileIndex>,
 }
@@ -29,7 +30,7 @@ pub(crate) struct Archive {
 impl Archive {
     pub(crate) fn new(manifest: Arc<Manifest>) -> Self {
         let (zip, bytes) = (Zip::new(), Vec::new());
-        Self { manifest, zip, bytes, open: None, ended: HashSet::new(), waiting: Vec::new() }
+        Self { manifest, zip, bytes, open: None, ended: Set::default(), waiting: Vec::new() }
     }
 
     /// The next bytes of an entry.

@@ -2,14 +2,12 @@
 use super::file::{FileOut, failed};
 use beeline_core::{
     manifest::{EntryKind, Manifest},
+    map::Map,
     output::{DiskError, FileIndex},
     path::RelPath,
 };
-use std::{
-    cell::RefCell,
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use litemap::LiteMap;
+use std::{cell::RefCell, sync::Arc};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -24,15 +22,16 @@ pub(super) struct FolderOut {
     root: FileSystemDirectoryHandle,
     manifest: Arc<Manifest>,
     /// What the first components are called here, so that nothing is overwritten.
-    tops: RefCell<HashMap<String, String>>,
+    tops: RefCell<LiteMap<String, String>>,
     /// Folders by their paths, as they are called here.
-    folders: RefCell<HashMap<String, FileSystemDirectoryHandle>>,
-    open: RefCell<HashMap<FileIndex, FileOut>>,
+    folders: RefCell<LiteMap<String, FileSystemDirectoryHandle>>,
+    open: RefCell<Map<FileIndex, FileOut>>,
 }
 
 impl FolderOut {
     pub(super) fn new(root: FileSystemDirectoryHandle, manifest: Arc<Manifest>) -> Self {
-        let (tops, folders, open) = Default::default();
+        let (tops, folders) = (LiteMap::new(), LiteMap::new());
+        let (tops, folders, open) = (tops.into(), folders.into(), RefCell::default());
         Self { root, manifest, tops, folders, open }
     }
 
@@ -56,7 +55,8 @@ impl FolderOut {
 
     /// Leaves nothing that is not complete.
     pub(super) fn abandon(&self) {
-        for (_, out) in self.open.borrow_mut().drain() {
+        let mut open = self.open.borrow_mut();
+        while let Some((_, out)) = open.pop_first() {
             out.abandon();
         }
     }
@@ -92,10 +92,10 @@ impl FolderOut {
 
     /// A name in the chosen folder that nothing has.
     async fn free(&self, name: &str) -> Result<String, DiskError> {
-        let taken: HashSet<String> = self.tops.borrow().values().cloned().collect();
         for number in 1..TRIES {
             let candidate = numbered(name, number);
-            if !taken.contains(&candidate)
+            let is_taken = self.tops.borrow().values().any(|taken| *taken == candidate);
+            if !is_taken
                 && file_handle(&self.root, &candidate, false).await.is_err()
                 && JsFuture::from(self.root.get_directory_handle(&candidate)).await.is_err()
             {

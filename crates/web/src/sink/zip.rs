@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn another_reader_finds_names_bytes_modes_and_times() {
-        let long: Vec<u8> = (0..100_003u32).map(|i| (i * 7 >> 3) as u8).collect();
+        let long: Vec<u8> = (0..100_003u32).map(|i| ((i * 7) >> 3) as u8).collect();
         let (mut zip, mut out) = (Zip::new(), Vec::new());
         zip.begin(&mut out, "사진", Attributes { folder: true, mode: 0o755, ..FILE });
         zip.begin(&mut out, "사진/a", FILE);

@@ -2,16 +2,19 @@
 //!
 //! Every byte is copied to where it is checked. A download wants it in the browser's memory, where it has come from: so
 //! the messages are kept until the block they bring is checked, and are handed on instead of a second copy.
-use beeline_core::output::{BlockRef, TransferId};
+use beeline_core::{
+    map::Map,
+    output::{BlockRef, TransferId},
+};
 use js_sys::{ArrayBuffer, Uint8Array};
-use std::{collections::HashMap, ops::Range};
+use std::ops::Range;
 
 /// Shorter messages than this, in bytes, cost more to keep than to copy.
 const SHORT: usize = 32 << 10;
 
 /// What arrived of blocks that are not written yet.
 #[derive(Default)]
-pub(super) struct Arrived(HashMap<BlockRef, Parts>);
+pub(super) struct Arrived(Map<BlockRef, Parts>);
 
 /// Parts of a block, each right behind the one before; what did not come so is not kept.
 #[derive(Default)]
@@ -24,7 +27,7 @@ struct Parts {
 impl Arrived {
     /// The bytes at `at` of a block came in this part of a message.
     pub(super) fn keep(&mut self, block: BlockRef, at: u32, message: &ArrayBuffer, part: Range<usize>) {
-        let of = self.0.entry(block).or_default();
+        let of = self.0.get_or_default(block);
         let len = part.len();
         // Whoever takes a message takes all of it: it has to be this block's alone.
         of.is_torn |= at != of.len || len < SHORT || 2 * len <= message.byte_length() as usize;

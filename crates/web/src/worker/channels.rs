@@ -9,12 +9,13 @@ use crate::{
     channel::{self, Happened, low},
 };
 use beeline_core::{
+    map::Map,
     rtc::{Channel, LaneId, LaneState, RtcEvent},
     wire::signal::PeerId,
 };
 use js_sys::{ArrayBuffer, Uint8Array};
 use litemap::LiteMap;
-use std::{collections::HashMap, mem};
+use std::mem;
 use wasm_bindgen::{JsCast, JsValue};
 
 /// Bytes of messages after which the collector is hurried. A buffer of four times as many comes from the system and has
@@ -30,9 +31,9 @@ pub(super) struct Channels {
     guest: PeerId,
     held: LiteMap<Place, Held>,
     /// Bytes handed to the page for each channel it kept: what is not reported as left is buffered.
-    posted: HashMap<Place, u64>,
+    posted: Map<Place, u64>,
     /// How long a message may be, by lane; the page learns it from the descriptions.
-    limits: HashMap<u8, u32>,
+    limits: Map<u8, u32>,
     /// Open, but nothing is known of their limit.
     unlimited: Vec<Place>,
     /// Bytes of messages since the collector was hurried.
@@ -64,7 +65,7 @@ impl Channels {
             held.channel.send(message);
             held.sent = true;
         } else {
-            *self.posted.entry(place).or_default() += message.len() as u64;
+            *self.posted.get_or_default(place) += message.len() as u64;
             post_data(self.guest, place.0, place.1, &Uint8Array::from(message).buffer());
         }
     }

@@ -21,6 +21,7 @@ use crate::{
 use beeline_core::{
     blocks::Blocks,
     code::Code,
+    map::{Map, Set},
     output::{Output, TransferId},
     rtc::{Candidate, Channel, Description, LaneId, LaneState, RtcAction, RtcEvent, SdpKind},
     session::{Config, LaneRules, SenderEngine, Session},
@@ -30,7 +31,6 @@ use beeline_core::{
 use js_sys::ArrayBuffer;
 use std::{
     cell::RefCell,
-    collections::{BTreeSet, HashMap},
     rc::{Rc, Weak},
 };
 use wasm_bindgen::{JsValue, prelude::Closure};
@@ -52,11 +52,11 @@ pub(super) struct Machine {
     pub(super) blocks: Blocks,
     pub(super) arrived: Arrived,
     pub(super) socket: Option<Socket>,
-    pub(super) sources: HashMap<TransferId, Source>,
-    pub(super) sinks: HashMap<TransferId, Sink>,
+    pub(super) sources: Map<TransferId, Source>,
+    pub(super) sinks: Map<TransferId, Sink>,
     pub(super) channels: Channels,
     /// Transfers whose progress is shown.
-    pub(super) moving: BTreeSet<TransferId>,
+    pub(super) moving: Set<TransferId>,
     /// When the running timer fires, and its number.
     pub(super) timer: Option<(Time, i32)>,
     /// The interval that shows progress.
@@ -91,10 +91,10 @@ impl Driver {
                 blocks: Blocks::default(),
                 arrived: Arrived::default(),
                 socket: None,
-                sources: HashMap::new(),
-                sinks: HashMap::new(),
+                sources: Map::new(),
+                sinks: Map::new(),
                 channels: Channels::new(guest),
-                moving: BTreeSet::new(),
+                moving: Set::default(),
                 timer: None,
                 ticker: None,
                 ticks: 0,

@@ -83,7 +83,7 @@ impl Driver {
         if machine.ticks > SELDOM_TICKS && machine.ticks % 2 == 1 {
             return;
         }
-        for transfer in &machine.moving {
+        for transfer in machine.moving.iter() {
             let progress = machine.session.as_ref().and_then(|session| session.progress(*transfer, now()));
             if let Some(progress) = progress {
                 post(machine.guest, &tell::progress(*transfer, progress), &JsValue::UNDEFINED);

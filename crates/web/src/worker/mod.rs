@@ -15,7 +15,6 @@ use crate::messages::{self, Message, ToPage};
 use beeline_core::wire::signal::PeerId;
 use driver::Driver;
 use js_sys::ArrayBuffer;
-use serde::Serialize;
 pub(crate) use source::manifest_of;
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
@@ -49,7 +48,7 @@ fn scope() -> DedicatedWorkerGlobalScope {
 const OWN: PeerId = 0;
 
 /// Tells the page.
-fn post<T: Serialize>(guest: PeerId, value: &T, extra: &JsValue) {
+fn post(guest: PeerId, value: &ToPage, extra: &JsValue) {
     scope().post_message(&messages::control(guest, value, extra)).expect("our own messages can be cloned");
 }
 

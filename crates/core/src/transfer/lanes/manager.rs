@@ -13,11 +13,8 @@
 //!
 //! A browser's lane that lost much at once may crawl for minutes. It carries a fraction of what it carried while
 //! data waits, and the other side is heard all the time: only a fresh lane helps.
-use crate::{rtc::LaneId, time::Time};
-use std::{
-    collections::{BTreeMap, VecDeque},
-    time::Duration,
-};
+use crate::{map::Map, rtc::LaneId, time::Time};
+use std::{collections::VecDeque, time::Duration};
 
 /// On a shorter path a connection's window is never the limit: 1 % loss at 8 ms is still 1.8 MB/s, and the CPU
 /// of a browser ends at some ten.
@@ -150,14 +147,14 @@ pub(super) struct Manager {
     target: usize,
     phase: Phase,
     rest: Duration,
-    opening: BTreeMap<LaneId, Time>,
+    opening: Map<LaneId, Time>,
     /// Lanes that this side opened.
     ours: Vec<LaneId>,
     failures: u32,
     open_at: Time,
     replace_at: Time,
     replaced: Duration,
-    past: BTreeMap<LaneId, Past>,
+    past: Map<LaneId, Past>,
     history: VecDeque<Moment>,
     idle_since: Option<Time>,
 }
@@ -172,13 +169,13 @@ impl Manager {
             target: 0,
             phase: Phase::Watching { since: Time::default() },
             rest: REST.0,
-            opening: BTreeMap::new(),
+            opening: Map::new(),
             ours: Vec::new(),
             failures: 0,
             open_at: Time::default(),
             replace_at: Time::default(),
             replaced: REPLACE.0,
-            past: BTreeMap::new(),
+            past: Map::new(),
             history: VecDeque::new(),
             idle_since: None,
         }

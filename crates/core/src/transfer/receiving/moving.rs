@@ -9,17 +9,14 @@ use super::Outbox;
 use crate::{
     digest::{BLOCK_LEN, BlockDigest, block_count, block_len},
     manifest::{EntryKind, MAX_FILE_LEN, Manifest},
+    map::{Map, Set},
     meter::Meter,
     output::*,
     ranges::Ranges,
     transfer::{Broken, sending::insert_blocks},
     wire::control::{self, BlockRun, FileRoot},
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-    sync::Arc,
-};
+use std::{ops::Range, sync::Arc};
 
 /// Entries that the driver commits at the same time, at most.
 const COMMITS: usize = 64;
@@ -39,7 +36,7 @@ pub(super) struct Moving {
     pub(super) low: (FileIndex, u32),
     /// Known once a stream has ended.
     pub(super) stream_len: Option<u64>,
-    pub(super) files: BTreeMap<FileIndex, File>,
+    pub(super) files: Map<FileIndex, File>,
     pub(super) to_commit: Commits,
     pub(super) committed: Ranges,
     pub(super) acks: Vec<BlockRun>,
@@ -52,19 +49,19 @@ pub(super) struct Moving {
 /// Which entries can be committed, and how many are being.
 #[derive(Debug, Default)]
 pub(super) struct Commits {
-    pub(super) ready: BTreeSet<FileIndex>,
-    pub(super) under_way: BTreeSet<FileIndex>,
+    pub(super) ready: Set<FileIndex>,
+    pub(super) under_way: Set<FileIndex>,
     /// Folders of a disk come last, the deepest first, so that their times stay.
     pub(super) folders: Vec<FileIndex>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct File {
-    pub(super) blocks: BTreeMap<u32, Block>,
+    pub(super) blocks: Map<u32, Block>,
     pub(super) written: Ranges,
     /// From the sender, or from an earlier try.
-    pub(super) digests: BTreeMap<u32, BlockDigest>,
-    pub(super) tries: BTreeMap<u32, u8>,
+    pub(super) digests: Map<u32, BlockDigest>,
+    pub(super) tries: Map<u32, u8>,
     /// Of a stream: it has more than one block.
     pub(super) another_follows: bool,
 }
@@ -89,7 +86,7 @@ impl Moving {
         if held.digests.is_empty() || end > block_count(size) {
             return None;
         }
-        let file = self.files.entry(held.file).or_default();
+        let file = self.files.get_or_default(held.file);
         let new = insert_blocks(&mut file.written, u64::from(held.first)..end, size);
         self.meter.credit(new);
         file.digests.extend((held.first..).zip(held.digests.iter().copied()));
@@ -144,8 +141,8 @@ impl Moving {
         let is_stream = self.manifest.size(block.file).is_none();
         let limit = self.len_limit(block.file);
         let len = block_len(limit, block.index);
-        let file = self.files.entry(block.file).or_default();
-        let state = file.blocks.entry(block.index).or_insert_with(|| Block::Filling(Ranges::default()));
+        let file = self.files.get_or_default(block.file);
+        let state = file.blocks.get_or_insert_with(block.index, || Block::Filling(Ranges::default()));
         let Block::Filling(there) = state else { return Ok(()) };
         there.insert(bytes);
         if there.iter().count() > MAX_PIECES {
@@ -201,7 +198,7 @@ impl Moving {
         out.push(Output::Forget(block));
         file.blocks.remove(&block.index);
         file.digests.remove(&block.index); // the next reading may find another
-        let tries = file.tries.entry(block.index).or_default();
+        let tries = file.tries.get_or_default(block.index);
         *tries += 1;
         if *tries >= TRIES || self.manifest.size(block.file).is_none() {
             self.corrupt = Some(block.file);
@@ -298,7 +295,7 @@ impl Moving {
                 Order::Sequential => {
                     let done = self.committed.len() + self.to_commit.under_way.len() as u64;
                     let next = FileIndex(done as u32);
-                    self.to_commit.ready.take(&next)
+                    self.to_commit.ready.remove(&next).then_some(next)
                 }
             };
             let files_left =

@@ -9,18 +9,14 @@ use super::Outbox;
 use crate::{
     digest::{BLOCK_LEN, BlockDigest, block_count, block_len},
     manifest::{EntryKind, Manifest},
+    map::{Map, Set},
     output::*,
     ranges::Ranges,
     transfer::Broken,
     wire::control::{self, BlockDigests},
     wire::data::{FRAME_HEADER, RUN_HEADER, Run},
 };
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    mem,
-    ops::Range,
-    sync::Arc,
-};
+use std::{collections::VecDeque, mem, ops::Range, sync::Arc};
 
 /// Blocks read and not yet handed to a lane, at most. Bounds the sender's memory: 4 MiB.
 const AHEAD_BYTES: u64 = 4 * BLOCK_LEN;
@@ -53,23 +49,23 @@ pub(super) struct Moving {
     id: TransferId,
     manifest: Arc<Manifest>,
     pub(super) granted: u64,
-    pub(super) held: BTreeMap<FileIndex, Ranges>,
+    pub(super) held: Map<FileIndex, Ranges>,
     /// The next block to read.
     next: (FileIndex, u32),
     /// Known once a stream has ended.
     pub(super) stream_len: Option<u64>,
-    reading: BTreeMap<BlockRef, Part>,
+    reading: Map<BlockRef, Part>,
     ready: VecDeque<Ready>,
     pub(super) sent: Vec<BlockRef>,
     /// Blocks of a stream, with their lengths, until they are acknowledged: they cannot be read again.
-    kept: BTreeMap<BlockRef, u32>,
+    kept: Map<BlockRef, u32>,
     /// To be read and sent once more, before anything else.
-    again: BTreeMap<BlockRef, Part>,
-    rereading: BTreeSet<BlockRef>,
+    again: Map<BlockRef, Part>,
+    rereading: Set<BlockRef>,
     /// Of files under way, for their roots; `None` where the receiver held the block.
-    pub(super) digests: BTreeMap<FileIndex, Vec<Option<BlockDigest>>>,
+    pub(super) digests: Map<FileIndex, Vec<Option<BlockDigest>>>,
     unsent_digests: Vec<BlockDigests>,
-    pub(super) acked: BTreeMap<FileIndex, Ranges>,
+    pub(super) acked: Map<FileIndex, Ranges>,
     pub(super) complete: Ranges,
 }
 
@@ -79,18 +75,18 @@ impl Moving {
             id,
             manifest,
             granted,
-            held: BTreeMap::new(),
+            held: Map::new(),
             next: (FileIndex(0), 0),
             stream_len: None,
-            reading: BTreeMap::new(),
+            reading: Map::new(),
             ready: VecDeque::new(),
             sent: Vec::new(),
-            kept: BTreeMap::new(),
-            again: BTreeMap::new(),
-            rereading: BTreeSet::new(),
-            digests: BTreeMap::new(),
+            kept: Map::new(),
+            again: Map::new(),
+            rereading: Set::default(),
+            digests: Map::new(),
             unsent_digests: Vec::new(),
-            acked: BTreeMap::new(),
+            acked: Map::new(),
             complete: Ranges::default(),
         }
     }
@@ -170,7 +166,7 @@ impl Moving {
         if read.len == 0 {
             return out.push(Output::Forget(block));
         }
-        let digests = self.digests.entry(block.file).or_default();
+        let digests = self.digests.get_or_default(block.file);
         let index = block.index as usize;
         if digests.len() <= index {
             digests.resize(index + 1, None);
@@ -282,7 +278,7 @@ impl Moving {
             self.ready.push_front(Ready { block, len, left: bytes(len), may_be_lost: true });
         } else if !self.is_stream(block.file) {
             // A stream's block that is not kept went over the first lane, which ends with the session.
-            self.again.entry(block).or_insert_with(|| Part::Of(Ranges::default())).add(part);
+            self.again.get_or_insert_with(block, || Part::Of(Ranges::default())).add(part);
         }
     }
 

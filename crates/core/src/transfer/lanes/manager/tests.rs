@@ -1,5 +1,6 @@
 //! The manager over a made-up line: what a lane carries, what the line carries, and time.
 use super::*;
+use std::collections::BTreeMap;
 
 const TICK: Duration = Duration::from_millis(200);
 
