@@ -13,6 +13,7 @@ e2e::tests! {
     two_chromiums_call_each_other_in_the_same_instant_while_a_file_passes: a_call(Chromium, Chromium);
     chromium_and_firefox_call_each_other_in_the_same_instant_while_a_file_passes: a_call(Chromium, Firefox);
     two_firefoxes_call_each_other_in_the_same_instant_while_a_file_passes: a_call(Firefox, Firefox);
+    another_camera_can_be_chosen_before_and_during_a_call: another_camera();
     a_refused_and_a_missing_device_are_said_in_words: refused();
     on_a_narrow_line_the_call_is_heard_and_the_file_has_most_of_what_it_leaves: a_narrow_line();
 }
@@ -152,6 +153,52 @@ async fn a_call(from: Kind, to: Kind) -> Result<()> {
     press(&receiver, "#camera").await?;
     press(&receiver, "#call-send").await?;
     sender.until("it can be called again", "document.querySelector('#call').dataset.sees").await?;
+    Ok(())
+}
+
+/// Chooses a camera by its place in the list; what the page then shows and has chosen is that one.
+async fn choose_camera(page: &Browser, place: usize) -> Result<()> {
+    let choose = format!(
+        "const list = document.querySelector('#call .device select');
+        list.selectedIndex = {place};
+        list.dispatchEvent(new Event('change', {{ bubbles: true }}));
+        return list.options[{place}].textContent"
+    );
+    let name: String = page.run(&choose).await?;
+    let shown = format!(
+        "document.querySelector('#call-preview').srcObject?.getVideoTracks()[0].label === '{name}'
+            && document.querySelector('#call .device select').selectedOptions[0].textContent === '{name}'"
+    );
+    page.until(&format!("{name} is in use"), &shown).await
+}
+
+async fn another_camera() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("note.txt");
+    random_file(&file, 1000, 1)?;
+    let server = Server::start()?;
+    // The second of Chromium's fake cameras has pictures of depth, which no call can send.
+    let three = Options {
+        chromium: &["--use-fake-device-for-media-stream=device-count=3", "--use-fake-ui-for-media-stream"],
+        ..Options::default()
+    };
+    let (sender, receiver) =
+        tokio::try_join!(start(&server, Chromium, three), start(&server, Chromium, FAKE_DEVICES))?;
+    meet(&sender, &receiver, &file).await?;
+    tokio::try_join!(preview(&sender), preview(&receiver))?;
+    let choice = "document.querySelector('#call .device select').checkVisibility()";
+    sender.until("there is a choice", choice).await?;
+    ensure!(!receiver.eval(choice, vec![]).await?.as_bool().unwrap_or(true), "no choice of one");
+    choose_camera(&sender, 2).await?;
+
+    tokio::try_join!(press(&sender, "#call-send"), press(&receiver, "#call-send"))?;
+    tokio::try_join!(sees_and_hears(&sender), sees_and_hears(&receiver))?;
+    choose_camera(&sender, 0).await?;
+    is(&sender, "on", "on").await?;
+    sees_and_hears(&receiver).await?;
+    let sent = "const track = window.pcs[0].getSenders().map(s => s.track).find(t => t?.kind === 'video');
+        return track.label === document.querySelector('#call-preview').srcObject.getVideoTracks()[0].label";
+    ensure!(sender.run::<bool>(sent).await?, "what is sent is what is shown");
     Ok(())
 }
 

@@ -116,7 +116,11 @@ async fn change_and_send_on() -> Result<()> {
 
     browser.open(&server.url).await?;
     let code = browser.send_files(&[&one, &two]).await?;
-    browser.click(".chip[data-path='one.txt'] .remove").await?;
+    browser.run::<()>("document.querySelector(\".chip[data-path='one.txt'] .remove\").focus()").await?;
+    press(&browser, Key::Enter).await?;
+    browser.until("it is gone", "!document.querySelector(\".chip[data-path='one.txt']\")").await?;
+    let focus = browser.run::<String>("return document.activeElement.closest('li').dataset.path").await?;
+    assert_eq!(focus, "two.txt", "whoever removes with the keyboard goes on there");
     browser.choose("#more", &[&three]).await?;
     browser.until("it is there", "document.querySelector(\".chip[data-path='three.txt']\")").await?;
     let receiver = Terminal::receive(&server.url, &code, to.path())?;

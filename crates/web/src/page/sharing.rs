@@ -3,7 +3,7 @@ use super::{
     app::App,
     capability,
     choose::{self, Top},
-    clipboard, format,
+    clipboard, document, format,
     landing::{file_input, input_of, notice},
     qr::qr_code,
     ui::{View, button, each, group, heading, live, row, svg, tag},
@@ -12,6 +12,8 @@ use crate::{
     strings,
     text::{n, t},
 };
+use wasm_bindgen::JsCast;
+use web_sys::HtmlElement;
 
 pub(super) fn sharing(app: App) -> View {
     let several = tag("input").id("several").attribute("type", "checkbox").on("change", move |event| {
@@ -97,10 +99,18 @@ fn chip(app: App, top: &Top) -> View {
         .child(cross)
 }
 
-/// A small cross that takes something away.
+/// A small cross that takes its item of a list away. What has the focus then is the next item, for who has only a
+/// keyboard.
 pub(super) fn remove(label: String, act: impl Fn() + 'static) -> View {
     let cross = svg("path").attribute("d", "M4 4l8 8M12 4l-8 8");
-    button("remove", "", act)
-        .attribute("aria-label", label)
-        .child(svg("svg").attribute("viewBox", "0 0 16 16").attribute("aria-hidden", "true").child(cross))
+    let go_on = || {
+        let next = document().active_element()?.closest("li").ok()??.next_element_sibling()?;
+        next.query_selector("button, input").ok()??.unchecked_into::<HtmlElement>().focus().ok()
+    };
+    button("remove", "", move || {
+        let _ = go_on();
+        act();
+    })
+    .attribute("aria-label", label)
+    .child(svg("svg").attribute("viewBox", "0 0 16 16").attribute("aria-hidden", "true").child(cross))
 }

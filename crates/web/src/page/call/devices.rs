@@ -87,6 +87,11 @@ pub(super) async fn list() -> Vec<Device> {
     devices.filter(|device| !device.id.is_empty()).collect()
 }
 
+/// Which of them a track comes from, where the browser says.
+pub(super) fn id(track: &MediaStreamTrack) -> Option<String> {
+    browser::property(&track.get_settings(), "deviceId")?.as_string()
+}
+
 /// Why a device could not be opened.
 pub(super) fn why(error: &JsValue) -> String {
     error.as_string().unwrap_or_else(|| browser::kind(error))

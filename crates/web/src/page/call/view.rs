@@ -1,5 +1,5 @@
 //! The call's corner of the page: what comes, a small picture of what goes, and three buttons.
-use super::{Capture, Device, Kind, words};
+use super::{Capture, Device, Kind, devices, words};
 use crate::{
     page::{
         app::App,
@@ -102,7 +102,13 @@ fn device_choice(app: App, kind: Kind) -> View {
     };
     let in_use = move || !matches!(call.capture(kind).get(), Capture::Off | Capture::Asking);
     let options = live(move || {
-        let option = |device: Device| tag("option").attribute("value", device.id).text(device.label);
+        let used = call.track(kind).and_then(|track| devices::id(&track));
+        let option = |device: Device| {
+            tag("option")
+                .attribute("selected", used.as_ref() == Some(&device.id))
+                .attribute("value", device.id)
+                .text(device.label)
+        };
         group().children(of_kind().into_iter().map(option))
     });
     let select = tag("select").child(options).on("change", move |event| {
