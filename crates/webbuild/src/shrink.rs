@@ -28,8 +28,8 @@ pub(crate) fn shrink(folder: &Path) -> Result<()> {
     for file in fs::read_dir(folder)? {
         let path = file?.path();
         let shorter = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("js") => without_lines(&fs::read_to_string(&path)?, &["//", "/*", "*"]),
-            Some("css") => without_lines(&without_comments(&fs::read_to_string(&path)?), &[]),
+            Some("js") => without_lines(&fs::read_to_string(&path)?),
+            Some("css") => without_lines(&without_comments(&fs::read_to_string(&path)?)),
             _ => continue,
         };
         fs::write(&path, shorter).with_context(|| format!("cannot write {}", path.display()))?;
@@ -166,11 +166,18 @@ fn with_names(mut glue: String, names: &Names) -> Result<String> {
     Ok(glue)
 }
 
-/// Without indentation, empty lines, and lines that begin like this.
-fn without_lines(text: &str, beginnings: &[&str]) -> String {
-    let lines = text.lines().map(str::trim);
-    let lines = lines.filter(|line| !line.is_empty() && !beginnings.iter().any(|b| line.starts_with(b)));
-    lines.flat_map(|line| [line, "\n"]).collect()
+/// Without indentation, empty lines, and lines that are comments only.
+fn without_lines(text: &str) -> String {
+    let mut inside = false;
+    let mut kept = String::new();
+    for line in text.lines().map(str::trim) {
+        inside |= line.starts_with("/*");
+        if !inside && !line.is_empty() && !line.starts_with("//") {
+            kept.extend([line, "\n"]);
+        }
+        inside &= !line.ends_with("*/");
+    }
+    kept
 }
 
 /// A style sheet without its comments. No text in ours has their marks.
@@ -251,11 +258,9 @@ mod tests {
 
     #[test]
     fn comments_and_indentation_go_and_the_rest_stays() {
-        let code = "/**\n * Says.\n */\nexport function a() {\n    // why\n    return b * 2; // kept\n}\n";
-        assert_eq!(
-            without_lines(code, &["//", "/*", "*"]),
-            "export function a() {\nreturn b * 2; // kept\n}\n"
-        );
+        let code =
+            "/**\n * Says.\n */\nexport function a() {\n    // why\n    return b\n        * 2; // kept\n}\n";
+        assert_eq!(without_lines(code), "export function a() {\nreturn b\n* 2; // kept\n}\n");
         assert_eq!(without_comments("a { /* one\n two */ b: c }/* three */"), "a {  b: c }");
     }
 }
