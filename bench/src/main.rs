@@ -7,7 +7,8 @@
 //! paths     page to page over emulated lines        beside a bare data channel and TCP on the same lines
 //! code      from the choice of a file to the code on the screen
 //! open      from opening a link to the accept button    beside the same browser's empty page
-//! soak      memory of both ends while files grow    beside the bare channel's; and 1 GiB between pages and terminals
+//! soak      memory of both ends while files grow, and in every sink of a page, beside the bare channel's; gigabytes
+//!           between pages and terminals
 //! ```
 //!
 //! `cargo xtask bench NAME` and `cargo xtask soak` install what they need and start this.
@@ -43,6 +44,8 @@ fn main() -> Result<()> {
         "paths" => e2e::sealed_program(limit, paths::run(&options)),
         "wan" => e2e::sealed_program(limit, wan::run(&options)),
         "soak" => e2e::sealed_program(limit, soak::run(&options)),
-        _ => bail!("no such measurement: {name:?}\nhint: browser, code, native, open, paths, wan or soak"),
+        _ => {
+            bail!("no such measurement: {name:?}\nhint: browser, code, native, open, paths, wan or soak")
+        }
     }
 }
