@@ -35,6 +35,7 @@ usage: cargo xtask TASK
   bench code [--runs N] [--json]
   bench open [--runs N] [--json]
   bench paths [--short] [--full] [--changes] [--company] [--cell MBIT,MS,BDP,PERCENT[,FROM,TO]]… [--runs N] [--json]
+  bench ui [--json]
   bench wan [--mib N] [--runs N] [--json]
   bench sim [--short] [--fair] [--mbit M] [--rtt MS] [--loss PERCENT]
   bench sim-paths [--lanes N] [--busy MS] [--loss PERCENT] [--fair]
