@@ -7,7 +7,9 @@
 //! paths     page to page over emulated lines        beside a bare data channel and TCP on the same lines
 //! code      from the choice of a file to the code on the screen
 //! open      from opening a link to the accept button    beside the same browser's empty page
-//! soak      memory of both ends while files grow    beside the bare channel's; and 1 GiB between pages and terminals
+//! ui        work of the pages' own threads while a file passes    on a fast line beside a slow one
+//! soak      memory of both ends while files grow, and in every sink of a page, beside the bare channel's; gigabytes
+//!           between pages and terminals
 //! ```
 //!
 //! `cargo xtask bench NAME` and `cargo xtask soak` install what they need and start this.
@@ -22,6 +24,7 @@ mod page;
 mod paths;
 mod soak;
 mod stats;
+mod ui;
 mod wan;
 
 use std::time::Duration;
@@ -41,8 +44,11 @@ fn main() -> Result<()> {
         "code" => e2e::sealed_program(limit, code::run(&options)),
         "open" => e2e::sealed_program(limit, open::run(&options)),
         "paths" => e2e::sealed_program(limit, paths::run(&options)),
+        "ui" => e2e::sealed_program(limit, ui::run(&options)),
         "wan" => e2e::sealed_program(limit, wan::run(&options)),
         "soak" => e2e::sealed_program(limit, soak::run(&options)),
-        _ => bail!("no such measurement: {name:?}\nhint: browser, code, native, open, paths, wan or soak"),
+        _ => {
+            bail!("no such measurement: {name:?}\nhint: browser, code, native, open, paths, ui, wan or soak")
+        }
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct Options {
     pub json: bool,
     /// `--short`, `--full`, `--changes`, `--company`: which parts of `paths`.
     pub parts: Vec<Part>,
+    /// `--only PART`: the cases of `soak` whose names have this part; may be given several times.
+    pub only: Vec<String>,
     /// `--cell MBIT,MS,BDP,PERCENT[,FROM,TO]`: lines of one's own for `paths`.
     pub cells: Vec<Cell>,
 }
@@ -49,6 +51,7 @@ impl Options {
                 "--full" => options.parts.push(Part::Full),
                 "--changes" => options.parts.push(Part::Changes),
                 "--company" => options.parts.push(Part::Company),
+                "--only" => options.only.push(value()?),
                 "--cell" => options.cells.push(value()?.parse()?),
                 _ => bail!("no such option: {argument}"),
             }

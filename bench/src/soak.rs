@@ -1,131 +1,182 @@
-//! Memory while files grow: of two terminals, of the two pages, and of a bare data channel. Then pages and terminals carry
-//! a file to each other: 1 GiB, or the last size that is given.
+//! What takes gigabytes to show: memory while files grow, every place where a page puts what it receives, and what pages
+//! and terminals carry to each other.
+//!
+//! ```text
+//! memory                              256 MiB to 2 GiB between terminals, pages, and over a bare channel
+//! chromium-stream  firefox-stream     a page receives 2 GiB as a download that its service worker streams
+//! chromium-zip     firefox-zip        2 GiB in several files, and one of 4 GiB, as one such download
+//! chromium-file                       2 GiB into a chosen file
+//! chromium-folder                     2 GiB in several files into a chosen folder
+//! chromium-private firefox-private    2 GiB into the browser's own storage, and out of it
+//! engine                              1 GiB over our engine's data channel, to and from a browser's
+//! interop                             1 GiB between pages and terminals
+//! ```
 
+mod archive;
+mod engine;
 mod interop;
+mod memory;
+mod sinks;
 
 use std::cell::Cell;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use e2e::{Browser, Server, Terminal, high_water_mark, random_file, usage};
+use anyhow::{Context, Result, bail, ensure};
+use e2e::Kind::{Chromium, Firefox};
+use e2e::{Browser, Kind, Server, usage};
 use serde_json::{Value, json};
 
 use crate::bare::Bare;
 use crate::options::Options;
-use crate::page::{Transfer, browsers};
+use crate::page::AWAKE;
+use sinks::Place;
 
 /// How often memory is looked at; reading smaps_rollup takes a millisecond or two.
 const SAMPLE: Duration = Duration::from_millis(200);
 
-/// The size between pages and terminals, MiB.
-const INTEROP: u64 = 1024;
-
 const PATIENCE: Duration = Duration::from_secs(3600);
 
+/// What a page may take over an idle one, MiB.
+const ALLOWED: i64 = 150;
+
+/// What it may take over a page with a bare channel, MiB.
+const ALLOWED_OVER_BARE: i64 = 60;
+
+/// The cases by their names.
+const CASES: [(&str, Case); 11] = [
+    ("memory", Case::Memory),
+    ("chromium-stream", Case::Sink(Chromium, Place::Stream)),
+    ("chromium-zip", Case::Sink(Chromium, Place::Zip)),
+    ("chromium-file", Case::Sink(Chromium, Place::File)),
+    ("chromium-folder", Case::Sink(Chromium, Place::Folder)),
+    ("chromium-private", Case::Sink(Chromium, Place::Private)),
+    ("firefox-stream", Case::Sink(Firefox, Place::Stream)),
+    ("firefox-zip", Case::Sink(Firefox, Place::Zip)),
+    ("firefox-private", Case::Sink(Firefox, Place::Private)),
+    ("engine", Case::Engine),
+    ("interop", Case::Interop),
+];
+
+#[derive(Clone, Copy, Debug)]
+enum Case {
+    Memory,
+    Sink(Kind, Place),
+    Engine,
+    Interop,
+}
+
 pub(crate) async fn run(options: &Options) -> Result<()> {
-    let sizes = if options.mib.is_empty() { vec![256, 1024, 2048] } else { options.mib.clone() };
-    let mut rows = Vec::new();
-    for mib in sizes {
-        let dir = tempfile::tempdir()?;
-        let file = dir.path().join("soak.bin");
-        let digest = random_file(&file, mib << 20, mib)?;
-        let [sender, receiver] =
-            terminals(&file).await.with_context(|| format!("{mib} MiB between terminals"))?;
-        options.say(&format!(
-            "{mib:5} MiB  terminals     sender {sender:4} MiB, receiver {receiver:4} MiB resident at most"
-        ));
-        let pages = pages(&file, &digest).await.with_context(|| format!("{mib} MiB between pages"))?;
-        for (what, [sender, receiver]) in [("pages", pages.ours), ("bare channel", pages.bare)] {
-            options.say(&format!("{mib:5} MiB  {what:12}  sender {sender:+4} MiB, receiver {receiver:+4} MiB over the idle page"));
-        }
-        rows.push(json!({
-            "mib": mib,
-            "terminal_resident_mib": { "sender": sender, "receiver": receiver },
-            "page_over_idle_mib": side(pages.ours),
-            "bare_channel_over_idle_mib": side(pages.bare),
-        }));
+    let wanted = |name: &str| options.only.is_empty() || options.only.iter().any(|part| name.contains(part));
+    let cases: Vec<_> = CASES.into_iter().filter(|(name, _)| wanted(name)).collect();
+    if cases.is_empty() {
+        let names: Vec<_> = CASES.iter().map(|(name, _)| *name).collect();
+        bail!("no such case: {:?}\nhint: a part of {}", options.only, names.join(", "));
     }
-    let dir = tempfile::tempdir()?;
-    let file = dir.path().join("interop.bin");
-    let digest = random_file(&file, options.mib.last().copied().unwrap_or(INTEROP) << 20, 1)?;
-    let interop = interop::run(options, &file, &digest).await?;
-    options.result(&json!({ "sizes": rows, "interop": interop }));
+    let (mut bars, mut result) = (Bars::default(), json!({}));
+    for (name, case) in cases {
+        result[name] = match case {
+            Case::Memory => memory::run(options, &mut bars).await,
+            Case::Sink(kind, place) => sinks::run(options, &mut bars, name, kind, place).await,
+            Case::Engine => engine::run(options).await,
+            Case::Interop => interop::run(options).await,
+        }
+        .with_context(|| name.to_owned())?;
+    }
+    options.result(&result);
+    ensure!(bars.broken.is_empty(), "more memory than allowed: {}", bars.broken.join("; "));
     Ok(())
+}
+
+/// What pages may take, and which have taken more.
+#[derive(Debug, Default)]
+struct Bars {
+    /// Of a bare channel with so many MiB from Chromium to this browser: sender and receiver.
+    bare: Vec<((Kind, u64), [i64; 2])>,
+    broken: Vec<String>,
+}
+
+impl Bars {
+    /// What the pages of a bare channel take over idle ones, sender and receiver; measured once.
+    async fn bare(&mut self, to: Kind, mib: u64) -> Result<[i64; 2]> {
+        if let Some((_, known)) = self.bare.iter().find(|(of, _)| *of == (to, mib)) {
+            return Ok(*known);
+        }
+        let server = Server::start()?;
+        let sender = Browser::start_with(Chromium, AWAKE).await?;
+        let receiver = Browser::start_with(to, AWAKE).await?;
+        let both = [&sender, &receiver];
+        let bare = Bare::open(&server.url, &sender, &receiver).await?;
+        let idle = settled(both).await;
+        let ((), most) = peak(both, bare.carry(mib << 20)).await?;
+        let taken = over(most, idle).map(|memory| memory.page);
+        // All their processes: they would want the machine.
+        both.iter().try_for_each(|browser| browser.kill())?;
+        self.bare.push(((to, mib), taken));
+        Ok(taken)
+    }
+
+    /// Remembers which side took more than it may.
+    fn compare(&mut self, what: &str, taken: [i64; 2], bare: [i64; 2]) {
+        for (side, (taken, bare)) in ["sender", "receiver"].iter().zip(taken.into_iter().zip(bare)) {
+            if taken >= ALLOWED || taken > bare + ALLOWED_OVER_BARE {
+                self.broken.push(format!("{what}, {side}: {taken:+} MiB, bare channel {bare:+}"));
+            }
+        }
+    }
+}
+
+/// Memory of a browser in MiB: a proportional set size, which divides what is shared among its users.
+#[derive(Clone, Copy, Debug, Default)]
+struct Memory {
+    /// Of the page's own process.
+    page: i64,
+    /// Of all the browser's processes and its driver.
+    all: i64,
+}
+
+impl Memory {
+    fn of(browser: &Browser) -> Self {
+        let processes = usage(browser.pid());
+        let all = processes.iter().map(|process| process.pss_kib).sum();
+        let page = match browser.kind {
+            // Of several renderers (spare, built-in pages) the busiest.
+            Kind::Chromium => {
+                let renderers = processes.iter().filter(|process| process.role == "renderer");
+                renderers.max_by_key(|process| process.ticks).map_or(0, |process| process.pss_kib)
+            }
+            // The page's and its service worker's, which has a process of its own.
+            _ => {
+                let ours = processes.iter().filter(|process| process.role.starts_with("Isolated"));
+                ours.map(|process| process.pss_kib).sum()
+            }
+        };
+        let mib = |kib: u64| i64::try_from(kib >> 10).unwrap_or(i64::MAX);
+        Self { page: mib(page), all: mib(all) }
+    }
+}
+
+fn over(most: [Memory; 2], idle: [Memory; 2]) -> [Memory; 2] {
+    [0, 1]
+        .map(|side| Memory { page: most[side].page - idle[side].page, all: most[side].all - idle[side].all })
 }
 
 fn side([sender, receiver]: [i64; 2]) -> Value {
     json!({ "sender": sender, "receiver": receiver })
 }
 
-/// The most resident memory of sender and receiver, in MiB.
-async fn terminals(file: &std::path::Path) -> Result<[u64; 2]> {
-    let to = tempfile::tempdir()?;
-    let server = Server::start()?;
-    let mut sender = Terminal::send(&server.url, &[file])?;
-    let receiver = Terminal::receive(&server.url, &sender.code().await?, to.path())?;
-    let pids = [sender.pid(), receiver.pid()];
-    let most = [Cell::new(0), Cell::new(0)];
-    let ends = async {
-        receiver.end_within(PATIENCE).await?.expect(0).context("the receiver")?;
-        sender.end_within(PATIENCE).await?.expect(0).context("the sender")
-    };
-    // The kernel keeps the mark only as long as the process lives.
-    let watch = watch(async || {
-        for (pid, most) in pids.iter().zip(&most) {
-            most.set(high_water_mark(*pid).unwrap_or(0).max(most.get()));
-        }
-    });
-    tokio::select! {
-        ended = ends => drop(ended?),
-        never = watch => never,
-    }
-    Ok(most.map(|kib| kib.get() >> 10))
-}
-
-/// What pages take beyond an idle page, in MiB: sender and receiver.
-struct Pages {
-    ours: [i64; 2],
-    bare: [i64; 2],
-}
-
-async fn pages(file: &std::path::Path, digest: &str) -> Result<Pages> {
-    let server = Server::start()?;
-    let (sender, receiver) = browsers().await?;
-    let both = [&sender, &receiver];
-
-    let transfer = Transfer::offer(&server, &sender, &receiver, file).await?;
-    let idle = settled(both).await;
-    let (saved, most) = peak(both, transfer.accept(PATIENCE)).await?;
-    transfer.finish(&saved, digest).await?;
-    let ours = over(most, idle);
-
-    // In browsers of its own: a page that has carried a file before is no idle page.
-    drop((sender, receiver));
-    let (sender, receiver) = browsers().await?;
-    let both = [&sender, &receiver];
-    let bare = Bare::open(&server.url, &sender, &receiver).await?;
-    let idle = settled(both).await;
-    let ((), most) = peak(both, bare.carry(std::fs::metadata(file)?.len())).await?;
-    bare.close().await?;
-    Ok(Pages { ours, bare: over(most, idle) })
-}
-
-fn over(most: [u64; 2], idle: [u64; 2]) -> [i64; 2] {
-    [0, 1].map(|side| (most[side] as i64 - idle[side] as i64) >> 10)
-}
-
-/// The page's memory once the collector has had time to run.
-async fn settled(both: [&Browser; 2]) -> [u64; 2] {
+/// The browsers' memory once the collector has had time to run.
+async fn settled(both: [&Browser; 2]) -> [Memory; 2] {
     tokio::time::sleep(Duration::from_secs(3)).await;
-    both.map(renderer)
+    both.map(Memory::of)
 }
 
-/// Does it, and takes the most memory that each page had meanwhile.
-async fn peak<T>(both: [&Browser; 2], body: impl Future<Output = Result<T>>) -> Result<(T, [u64; 2])> {
-    let most = [Cell::new(0), Cell::new(0)];
+/// Does it, and takes the most memory that each browser had meanwhile.
+async fn peak<T>(both: [&Browser; 2], body: impl Future<Output = Result<T>>) -> Result<(T, [Memory; 2])> {
+    let most = [Cell::new(Memory::default()), Cell::new(Memory::default())];
     let watch = watch(async || {
         for (browser, most) in both.iter().zip(&most) {
-            most.set(renderer(browser).max(most.get()));
+            let (now, before) = (Memory::of(browser), most.get());
+            most.set(Memory { page: now.page.max(before.page), all: now.all.max(before.all) });
         }
     });
     let done = tokio::select! {
@@ -140,10 +191,4 @@ async fn watch<T>(mut look: impl AsyncFnMut()) -> T {
         look().await;
         tokio::time::sleep(SAMPLE).await;
     }
-}
-
-/// Proportional set size in KiB of the page's own process: of several renderers (spare, built-in pages) the busiest.
-fn renderer(browser: &Browser) -> u64 {
-    let renderers = usage(browser.pid()).into_iter().filter(|usage| usage.role == "renderer");
-    renderers.max_by_key(|usage| usage.ticks).map_or(0, |usage| usage.pss_kib)
 }

@@ -8,7 +8,7 @@ use crate::run::{cargo, find, step};
 /// Installs what it needs and runs it; `options` are the measurement's own.
 pub(crate) fn bench(name: &str, options: &[&str]) -> Result<()> {
     match name {
-        "browser" | "code" | "open" | "paths" => install::for_tests()?,
+        "browser" | "code" | "open" | "paths" | "ui" => install::for_tests()?,
         "native" => {
             install::debian(install::NETCAT)?;
             install::libwebrtc();
@@ -25,7 +25,7 @@ pub(crate) fn bench(name: &str, options: &[&str]) -> Result<()> {
             return step("bench sim-paths", command.args(options));
         }
         _ => bail!(
-            "no such measurement: {name}\nhint: browser, code, native, open, paths, sim, sim-paths or wan"
+            "no such measurement: {name}\nhint: browser, code, native, open, paths, sim, sim-paths, ui or wan"
         ),
     }
     run(name, options)

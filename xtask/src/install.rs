@@ -28,6 +28,9 @@ const DEBIAN: &[(&str, &str)] = &[
 /// Only for `bench native`: what a terminal transfer is compared with.
 pub(crate) const NETCAT: &[(&str, &str)] = &[("nc", "netcat-openbsd")];
 
+/// Only for `soak`: what reads the page's archives.
+pub(crate) const UNZIP: &[(&str, &str)] = &[("unzip", "unzip")];
+
 const GECKODRIVER: &str = "0.37.1";
 const AXE: &str = "4.14.1";
 

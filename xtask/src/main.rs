@@ -3,7 +3,7 @@
 //! ```text
 //! check                  format, clippy, documentation, `core` on wasm32, layers, cargo-deny      minutes
 //! test                   every test, with the browsers and drivers they need                      under 30 minutes
-//! soak                   memory over gigabytes, 1 GiB between pages and terminals                 longer
+//! soak                   memory and content over gigabytes: sinks of the page, terminals, browsers' channels    longer
 //! bench NAME [--json]    a measurement beside a control
 //! shots                  pictures of every state of the page, in target/shots
 //! ```
@@ -27,12 +27,15 @@ usage: cargo xtask TASK
   check [--install]              format, lints, documentation, layers, licences
                                  --install: also cargo-deny, if it is missing
   test [FILTER]                  every test; installs the browsers and drivers they need
-  soak [--mib N,N…] [--json]     memory of both ends while files grow, then pages with terminals
+  soak [--only PART]… [--mib N,N…] [--json]
+                                 memory while files grow, each sink of the page, pages with terminals
+                                 --only: the cases with this in their name, like zip, firefox or memory
   bench browser [--mib N] [--pairs N] [--json]
   bench native [--mib N] [--runs N] [--json]
   bench code [--runs N] [--json]
   bench open [--runs N] [--json]
   bench paths [--short] [--full] [--changes] [--company] [--cell MBIT,MS,BDP,PERCENT[,FROM,TO]]… [--runs N] [--json]
+  bench ui [--json]
   bench wan [--mib N] [--runs N] [--json]
   bench sim [--short] [--fair] [--mbit M] [--rtt MS] [--loss PERCENT]
   bench sim-paths [--lanes N] [--busy MS] [--loss PERCENT] [--fair]

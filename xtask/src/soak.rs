@@ -1,11 +1,12 @@
-//! `cargo xtask soak`: what grows with a file, and what must not.
+//! `cargo xtask soak`: what takes gigabytes to show.
 
 use anyhow::Result;
 
 use crate::{bench, install};
 
-/// Memory of terminals and of the page while files grow; then a long file between the two.
+/// Memory while files grow, every sink of a page, and long transfers between pages and terminals.
 pub(crate) fn soak(options: &[&str]) -> Result<()> {
     install::for_tests()?;
+    install::debian(install::UNZIP)?;
     bench::run("soak", options)
 }

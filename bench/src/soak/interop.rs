@@ -6,16 +6,23 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use e2e::Kind::{Chromium, Firefox};
-use e2e::{Browser, Ended, Kind, Server, Terminal, high_water_mark};
+use e2e::{Browser, Ended, Kind, Server, Terminal, digest_of, high_water_mark, random_file};
 use serde_json::{Value, json};
 
 use super::{PATIENCE, watch};
 use crate::options::Options;
 use crate::page::AWAKE;
 
-/// Both browsers, both ways; each says its line.
-pub(super) async fn run(options: &Options, file: &Path, digest: &str) -> Result<Value> {
-    let bytes = std::fs::metadata(file)?.len();
+/// MiB by default.
+const SIZE: u64 = 1024;
+
+/// Both browsers, both ways; each says its line. Who sends opens the room, and so makes the offer: the terminal is offerer
+/// as well as answerer.
+pub(super) async fn run(options: &Options) -> Result<Value> {
+    let bytes = options.mib.last().copied().unwrap_or(SIZE) << 20;
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("interop.bin");
+    let digest = random_file(&file, bytes, 1)?;
     let mut rows = Vec::new();
     for kind in [Chromium, Firefox] {
         for to_page in [false, true] {
@@ -24,7 +31,7 @@ pub(super) async fn run(options: &Options, file: &Path, digest: &str) -> Result<
                 true => ("terminal".to_owned(), format!("{kind:?}")),
             };
             let what = format!("{from} to {to}");
-            let carry = carry(kind, to_page, file, digest);
+            let carry = carry(kind, to_page, &file, &digest);
             let (took, mib) = carry.await.with_context(|| format!("{} MiB, {what}", bytes >> 20))?;
             let speed = bytes as f64 / 1e6 / took.as_secs_f64();
             options.say(&format!(
@@ -73,5 +80,8 @@ async fn carry(kind: Kind, to_page: bool, file: &Path, digest: &str) -> Result<(
     };
     let shown = page.finish().await.context("the page")?;
     ensure!(shown.get(name).is_some_and(|shown| shown == digest), "the page shows {shown:?}");
+    let saved = if to_page { page.downloads.join(name) } else { to.path().join(name) };
+    ensure!(digest_of(&saved)? == digest, "{} is not what was sent", saved.display());
+    page.kill()?; // all its processes, which still hold the file
     Ok((took, most.get() >> 10))
 }

@@ -32,7 +32,7 @@ mod turn;
 mod usage;
 mod walk;
 
-pub use browser::{Browser, FAKE_DEVICES, Kind, Options, Scheme, Seat};
+pub use browser::{Browser, FAKE_DEVICES, Kind, Options, Scheme, Seat, Thread, Work};
 pub use files::{LARGE, ODD_NAME, Sample, digest_of, random_file, sparse_file};
 pub use joined::Joined;
 pub use lab::{Host, Lab};

@@ -94,6 +94,12 @@ impl Tree {
         files.collect()
     }
 
+    /// The length of all files together.
+    pub fn bytes(&self) -> u64 {
+        let len = |entry: &Entry| if let Entry::File { len, .. } = entry { *len } else { 0 };
+        self.0.values().map(len).sum()
+    }
+
     /// Fails, naming what differs, unless `found` is the same.
     pub fn ensure_same(&self, found: &Self) -> Result<()> {
         let missing = self.0.iter().filter(|(path, entry)| found.0.get(*path) != Some(*entry));

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use anyhow::{Context, Result, ensure};
 use e2e::Kind::{Chromium, Firefox};
 use e2e::{Browser, Server, Terminal, random_file, sparse_file};
+use tempfile::TempDir;
 
 e2e::tests! {
     two_receive_at_the_same_time_and_a_third_comes_later: side_by_side();
@@ -30,6 +31,36 @@ async fn lines(sender: &Browser) -> Result<Vec<(String, String)>> {
 async fn until_delivered(sender: &Browser, count: usize) -> Result<()> {
     let script = format!("document.querySelectorAll('#receivers [data-state=done]').length === {count}");
     sender.until("deliveries", &script).await
+}
+
+/// A page open for several, with a terminal that receives a file without end.
+struct Meeting {
+    server: Server,
+    sender: Browser,
+    code: String,
+    terminal: Terminal,
+    to: TempDir,
+    _dir: TempDir,
+}
+
+impl Meeting {
+    async fn with_one_inside() -> Result<Self> {
+        let (dir, to) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        let file = dir.path().join("holiday film.mkv");
+        sparse_file(&file, 8 << 30)?;
+        let server = Server::start()?;
+        let sender = Browser::start(Chromium).await?;
+        let code = open(&server, &sender, &file).await?;
+        let mut terminal = Terminal::receive(&server.url, &code, to.path())?;
+        terminal.midway().await?;
+        Ok(Self { server, sender, code, terminal, to, _dir: dir })
+    }
+
+    /// What another terminal is told that comes with this code.
+    async fn error_for(&self, code: &str) -> Result<String> {
+        let late = Terminal::receive(&self.server.url, code, self.to.path())?;
+        Ok(late.end().await?.expect(1)?.error()?.to_owned())
+    }
 }
 
 async fn side_by_side() -> Result<()> {
@@ -66,50 +97,40 @@ async fn side_by_side() -> Result<()> {
 }
 
 async fn closing() -> Result<()> {
-    let (dir, to) = (tempfile::tempdir()?, tempfile::tempdir()?);
-    let file = dir.path().join("holiday film.mkv");
-    sparse_file(&file, 8 << 30)?;
-    let server = Server::start()?;
-    let sender = Browser::start(Chromium).await?;
-    let code = open(&server, &sender, &file).await?;
-    let mut terminal = Terminal::receive(&server.url, &code, to.path())?;
-    terminal.midway().await?;
+    let mut meeting = Meeting::with_one_inside().await?;
 
+    let sender = &meeting.sender;
     sender.click("#no-more").await?;
     sender.until("the code is gone", "!document.querySelector('#code')").await?;
-    let late = Terminal::receive(&server.url, &code, to.path())?.end().await?.expect(1)?;
-    ensure!(late.error()?.contains("nobody is waiting"), "{late:?}");
-    terminal.midway().await?;
+    let said = meeting.error_for(&meeting.code).await?;
+    ensure!(said.contains("nobody is waiting"), "{said}");
+    meeting.terminal.midway().await?;
 
     // One line's button stops that one.
+    let sender = &meeting.sender;
     sender.click("#receivers .remove").await?;
-    terminal.end().await?.expect(3)?;
+    meeting.terminal.end().await?.expect(3)?;
     sender.until("it is over", "document.querySelector('#finish.main')").await?;
     sender.click("#finish").await?;
     sender.until_state("landing").await
 }
 
 async fn burning() -> Result<()> {
-    let (dir, to) = (tempfile::tempdir()?, tempfile::tempdir()?);
-    let file = dir.path().join("holiday film.mkv");
-    sparse_file(&file, 8 << 30)?;
-    let server = Server::start()?;
-    let sender = Browser::start(Chromium).await?;
-    let code = open(&server, &sender, &file).await?;
-    let mut terminal = Terminal::receive(&server.url, &code, to.path())?;
-    terminal.midway().await?;
+    let mut meeting = Meeting::with_one_inside().await?;
 
+    let code = &meeting.code;
     let nameplate = code.split('-').next().context("a code")?;
     let wrong = format!("{nameplate}-{}", if code.contains("zoo") { "able-acid" } else { "zoo-zebra" });
     for _ in 0..3 {
-        let guess = Terminal::receive(&server.url, &wrong, to.path())?.end().await?.expect(1)?;
-        ensure!(guess.error()?.contains("wrong code"), "{guess:?}");
+        let said = meeting.error_for(&wrong).await?;
+        ensure!(said.contains("wrong code"), "{said}");
     }
+    let sender = &meeting.sender;
     sender.until("the code is gone", "!document.querySelector('#code')").await?;
     ensure!(sender.text(".notice[role=alert]").await?.contains("Three wrong"), "it says why");
-    let late = Terminal::receive(&server.url, &code, to.path())?.end().await?.expect(1)?;
-    ensure!(late.error()?.contains("nobody is waiting"), "{late:?}");
+    let said = meeting.error_for(code).await?;
+    ensure!(said.contains("nobody is waiting"), "{said}");
 
     tokio::time::sleep(Duration::from_secs(1)).await;
-    terminal.midway().await
+    meeting.terminal.midway().await
 }

@@ -56,6 +56,13 @@ impl Browser {
         self.when_downloaded(name, limit, there).await
     }
 
+    /// The same for a file whose length nobody knows before.
+    pub async fn downloaded_whole(&self, name: &str, limit: Duration) -> Result<PathBuf> {
+        let path = self.downloads.join(name);
+        let there = || fs::metadata(&path).is_ok_and(|found| found.len() > 0).then(|| path.clone());
+        self.when_downloaded(name, limit, there).await
+    }
+
     /// What is in the downloaded archive, `beeline-….zip`, once it is complete.
     pub async fn downloaded_archive(&self) -> Result<Tree> {
         let ours = |path: &PathBuf| {

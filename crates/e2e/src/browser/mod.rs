@@ -3,6 +3,7 @@
 mod files;
 mod inspect;
 mod page;
+mod work;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,6 +17,7 @@ use tempfile::TempDir;
 use thirtyfour::prelude::*;
 
 pub use inspect::Scheme;
+pub use work::{Thread, Work};
 
 use crate::{Host, PATIENCE, Process, Screen};
 
