@@ -113,7 +113,8 @@ impl Bbr {
         let mut target = self.state.window_gain() * bdp + extra + quantum;
         let cap = match self.state {
             State::Startup | State::Up { .. } | State::Refill => self.inflight_hi,
-            State::Cruise { .. } => (self.inflight_hi * HEADROOM).min(self.inflight_lo),
+            // Down ends below the headroom, which 0.9 of the rate may not reach by itself.
+            State::Down | State::Cruise { .. } => (self.inflight_hi * HEADROOM).min(self.inflight_lo),
             _ => self.inflight_hi.min(self.inflight_lo),
         };
         let grown = self.window as f64 + ack.acked as f64;
