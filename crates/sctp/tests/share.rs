@@ -19,6 +19,15 @@ fn ours_fills_a_link_that_loses_nothing() {
     }
 }
 
+/// What start-up found to be safe was so little that the phase which empties the queue never got below it, and never
+/// ended.
+#[test]
+fn a_queue_that_holds_next_to_nothing_is_probed_again() {
+    let path = Path { mbit: 1000.0, rtt: Duration::from_millis(2), loss: 0.0, queue: 0.3 };
+    let report = alone(path, Config::default(), Config::default(), Duration::from_secs(2), 1);
+    assert!(report.share > 0.9, "{report:?}");
+}
+
 #[test]
 fn ours_fills_a_link_that_loses_three_in_a_hundred() {
     for (mbit, rtt) in [(20.0, 2), (100.0, 2), (100.0, 50), (20.0, 100)] {
@@ -83,5 +92,5 @@ fn who_begins_in_the_overshoot_of_another_does_not_stay_small() {
 
     let reports = world.run(Duration::from_secs(60));
 
-    assert!(reports.iter().all(|report| report.share > 0.16), "{reports:?}");
+    assert!(reports.iter().all(|report| report.share > 0.25), "{reports:?}");
 }

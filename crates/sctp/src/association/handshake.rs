@@ -121,7 +121,7 @@ impl Association {
         let State::CookieWait { retry } = &self.state else { return };
         let Some(cookie) = ack.cookie.take() else { return self.violation("INIT ACK without a cookie") };
         if let (Some(sent), 1) = (retry.first_sent, retry.attempts) {
-            self.sender.rtt.sample(now.since(sent), now);
+            self.sender.handle_round_trip(now.since(sent), now);
         }
         self.meet(&Cookie::of(&ack));
         self.enter(State::CookieEchoed { cookie, retry: Retry::now(now) });
@@ -154,7 +154,7 @@ impl Association {
     pub(super) fn handle_cookie_ack(&mut self, now: Time) {
         if let State::CookieEchoed { retry, .. } = &self.state {
             if let (Some(sent), 1) = (retry.first_sent, retry.attempts) {
-                self.sender.rtt.sample(now.since(sent), now);
+                self.sender.handle_round_trip(now.since(sent), now);
             }
             self.establish(now);
         }

@@ -51,6 +51,8 @@ pub(crate) struct Loss {
 pub(crate) trait CongestionControl: Debug + Send {
     /// What the peer's INIT offered, bytes.
     fn handle_peer_window(&mut self, _bytes: u64) {}
+    /// The handshake measured a round trip; nothing was sent yet that acknowledgements tell of.
+    fn handle_round_trip(&mut self, _smoothed: Duration) {}
     /// Packets are filled to this size from now on, bytes.
     fn handle_packet_size(&mut self, bytes: u64);
     /// A packet left.

@@ -141,6 +141,12 @@ impl Sender {
         self.max_span = if expect { MAX_SPAN_WIDE } else { MAX_SPAN };
     }
 
+    /// The handshake took a round trip.
+    pub(crate) fn handle_round_trip(&mut self, rtt: Duration, now: Time) {
+        self.rtt.sample(rtt, now);
+        self.control.handle_round_trip(self.rtt.smoothed().unwrap_or(rtt));
+    }
+
     pub(crate) fn handle_sack(&mut self, sack: &Sack<'_>, now: Time) {
         let in_flight_before = self.board.in_flight();
         let outcome = self.board.handle_sack(sack, now, self.rtt.min());
@@ -363,6 +369,11 @@ impl Sender {
         let fragments = room.div_ceil(self.base_room).max(1);
         let most = room.div_ceil(fragments).next_multiple_of(4).min(self.base_room);
         let before = self.board.in_flight();
+        // What does not fill a packet is no measure of the path, not even the first after a silence.
+        let has_little = self.streams.total() < room && before < self.control.window();
+        if has_little && self.board.peek_lost().is_none() {
+            self.board.app_limited();
+        }
         let (mut wrote, mut written) = (0, 0);
         loop {
             let left = end.saturating_sub(out.len()) & !3;

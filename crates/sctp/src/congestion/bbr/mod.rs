@@ -93,13 +93,12 @@ impl Bbr {
     }
 
     fn set_pace(&mut self) {
-        let gain = self.state.pacing_gain();
-        let bandwidth = self.bandwidth();
-        let rate = if bandwidth > 0.0 {
-            gain * bandwidth * MARGIN
-        } else {
-            gain * self.window as f64 / self.model.smoothed_rtt.as_secs_f64().max(1e-3)
-        };
+        // A rate that was measured while the application had little to send is a bound from below, and the least window
+        // is allowed each round trip whatever was measured. Without this, who only acknowledges a transfer measures its
+        // own few bytes, takes them for the path, and holds back the next ones.
+        let least = if self.full { MIN_PACKETS } else { INITIAL_PACKETS } * self.packet;
+        let least = least as f64 / self.model.smoothed_rtt.as_secs_f64().max(1e-3);
+        let rate = self.state.pacing_gain() * (self.bandwidth() * MARGIN).max(least);
         // Before the pipe was full once, the rate only grows (draft §5.6.2).
         if self.full || self.rate.is_none_or(|now| rate > now) {
             self.rate = Some(rate);
@@ -114,7 +113,8 @@ impl Bbr {
         let mut target = self.state.window_gain() * bdp + extra + quantum;
         let cap = match self.state {
             State::Startup | State::Up { .. } | State::Refill => self.inflight_hi,
-            State::Cruise { .. } => (self.inflight_hi * HEADROOM).min(self.inflight_lo),
+            // Down ends below the headroom, which 0.9 of the rate may not reach by itself.
+            State::Down | State::Cruise { .. } => (self.inflight_hi * HEADROOM).min(self.inflight_lo),
             _ => self.inflight_hi.min(self.inflight_lo),
         };
         let grown = self.window as f64 + ack.acked as f64;
@@ -135,6 +135,11 @@ impl CongestionControl for Bbr {
     fn handle_packet_size(&mut self, bytes: u64) {
         self.packet = bytes;
         self.model.packet = bytes;
+    }
+
+    fn handle_round_trip(&mut self, smoothed: Duration) {
+        self.model.smoothed_rtt = smoothed;
+        self.set_pace();
     }
 
     fn handle_sent(&mut self, now: Time, in_flight: u64, app_limited: bool) {

@@ -59,9 +59,12 @@ impl Model {
         self.max_rate = self.max_rate.map(|max| max.min(rate as u64));
     }
 
-    /// A new probing cycle: the one before the last is forgotten.
+    /// A new probing cycle: the one before the last is forgotten, unless the application's own pace was all that was
+    /// seen since.
     pub(super) fn next_cycle(&mut self) {
-        self.max_rate = [0, self.max_rate[0]];
+        if self.max_rate[0] > 0 {
+            self.max_rate = [0, self.max_rate[0]];
+        }
     }
 
     pub(super) fn measure_rate(&mut self, sample: &RateSample) {
@@ -116,5 +119,38 @@ impl Model {
 
     pub(super) fn extra(&self) -> f64 {
         self.extra[0].max(self.extra[1]) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measure(model: &mut Model, rate: u64, app_limited: bool) {
+        model.measure_rate(&RateSample { rate, prior_delivered: 0, app_limited });
+    }
+
+    #[test]
+    fn a_rate_is_forgotten_two_cycles_after_it_was_measured() {
+        let mut model = Model::new(1200);
+        measure(&mut model, 5000, false);
+        model.next_cycle();
+        measure(&mut model, 3000, false);
+        assert_eq!(model.max_rate(), 5000.0);
+        model.next_cycle();
+
+        assert_eq!(model.max_rate(), 3000.0);
+    }
+
+    #[test]
+    fn while_there_is_little_to_send_the_rate_is_kept() {
+        let mut model = Model::new(1200);
+        measure(&mut model, 5000, false);
+        for _ in 0..10 {
+            model.next_cycle();
+            measure(&mut model, 30, true);
+        }
+
+        assert_eq!(model.max_rate(), 5000.0);
     }
 }

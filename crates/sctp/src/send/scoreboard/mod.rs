@@ -176,9 +176,10 @@ impl Scoreboard {
         self.base.previous()
     }
 
-    /// Marks the samples that follow as the application's own pace.
+    /// Marks the samples that follow as the application's own pace: that of the next packet, and all until what is in
+    /// flight has arrived.
     pub(crate) fn app_limited(&mut self) {
-        self.app_limited_until = (self.delivered + self.in_flight).max(1);
+        self.app_limited_until = self.delivered + self.in_flight + 1;
     }
 
     /// Takes a new fragment, about to be sent.
