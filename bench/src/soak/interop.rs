@@ -33,7 +33,11 @@ pub(super) async fn run(options: &Options) -> Result<Value> {
         let name = format!("{kind:?}");
         let between = pages(kind, &file, &digest).await.with_context(|| format!("two {name}"))?;
         let between = bytes as f64 / 1e6 / between.as_secs_f64();
-        options.say(&format!("{:5} MiB  {:20}  {between:6.1} MB/s", bytes >> 20, format!("{name} to {name}")));
+        options.say(&format!(
+            "{:5} MiB  {:20}  {between:6.1} MB/s",
+            bytes >> 20,
+            format!("{name} to {name}")
+        ));
         rows.push(json!({ "from": name, "to": name, "mb_per_s": between }));
         for to_page in [false, true] {
             let (from, to) = if to_page { ("terminal", &name[..]) } else { (&name[..], "terminal") };
