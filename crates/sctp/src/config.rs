@@ -30,7 +30,8 @@ pub struct Config {
     pub rto_max: Duration,
     /// Longest wait before a packet is acknowledged; RFC 9260 §6.2 allows 500 ms.
     pub ack_delay: Duration,
-    /// Gap blocks in a SACK, at most (also bounded by the packet).
+    /// Gap blocks in a SACK, at most (also bounded by the packet). A browser reports 20: a path that loses more in a
+    /// round trip than that cannot be filled towards it, because its sender does not learn what arrived.
     pub max_gap_blocks: usize,
     pub receive_window: ReceiveWindow,
     /// Timeouts in a row after which the peer is given up (RFC 9260 §8.1).
