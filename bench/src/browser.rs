@@ -11,7 +11,7 @@ use crate::page::{Transfer, browsers};
 use crate::stats::{Pairs, Run};
 
 /// A clock tick (`getconf CLK_TCK`).
-const TICK: Duration = Duration::from_millis(10);
+pub(crate) const TICK: Duration = Duration::from_millis(10);
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let bytes = options.one_size(256) << 20;

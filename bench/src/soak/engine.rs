@@ -10,7 +10,7 @@ use e2e::Kind::{Chromium, Firefox};
 use e2e::{Browser, Kind};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use super::PATIENCE;
 use crate::options::Options;
@@ -25,7 +25,7 @@ const WORDS: u32 = 16_384;
 /// Messages on their way, at most, on both channels together.
 const AHEAD: u64 = 32;
 
-/// Nothing happens for so long: it is stuck.
+/// Nothing is opened, sent or received for so long: it is stuck. What the path is like is told all the time.
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// Each browser, each role, each way; each says its line.
@@ -76,6 +76,8 @@ struct End<'a> {
     browser: &'a Browser,
     handle: Handle,
     notices: mpsc::UnboundedReceiver<Notice>,
+    /// When something was last opened, sent or received.
+    moved: Instant,
 }
 
 impl<'a> End<'a> {
@@ -88,7 +90,7 @@ impl<'a> End<'a> {
         let (sender, notices) = mpsc::unbounded_channel();
         let (handle, task) = beeline_rtc::start(settings, we_offer, move |notice| drop(sender.send(notice)));
         tokio::spawn(task);
-        let mut end = Self { browser, handle, notices };
+        let mut end = Self { browser, handle, notices, moved: Instant::now() };
         if !we_offer {
             let offer = browser.eval("end.offer()", vec![]).await?;
             end.handle.set_remote(SdpKind::Offer, text(&offer)?);
@@ -102,7 +104,8 @@ impl<'a> End<'a> {
 
     /// The next notice, after what it asks for in the browser is done.
     async fn next(&mut self) -> Result<Notice> {
-        let notice = timeout(SILENCE, self.notices.recv()).await.context("nothing happens")?;
+        let deadline = (self.moved + SILENCE).into();
+        let notice = timeout_at(deadline, self.notices.recv()).await.context("nothing moves")?;
         let notice = notice.context("the connection is over")?;
         match &notice {
             Notice::Description { kind: SdpKind::Offer, sdp } => {
@@ -114,6 +117,9 @@ impl<'a> End<'a> {
             }
             Notice::Candidate(candidate) => {
                 self.browser.eval("end.add(args[0])", vec![json!(candidate)]).await?;
+            }
+            Notice::ChannelOpened { .. } | Notice::Sent { .. } | Notice::Message { .. } => {
+                self.moved = Instant::now();
             }
             Notice::State(PathState::Failed) => bail!("the connection failed"),
             _ => {}

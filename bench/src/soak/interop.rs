@@ -12,17 +12,15 @@ use e2e::{
 use serde_json::{Value, json};
 
 use super::{PATIENCE, watch};
+use crate::browser::TICK;
 use crate::options::Options;
 use crate::page::{AWAKE, Transfer};
 
 /// MiB by default.
 const SIZE: u64 = 1024;
 
-/// Clock ticks in a second of processor time.
-const TICKS: f64 = 100.0;
-
-/// Both browsers, both ways, beside two pages of each; each says its line. Who sends opens the room, and so makes the offer: the terminal is offerer
-/// as well as answerer.
+/// Both browsers, both ways, beside two pages of each; each says its line. Who sends opens the room, and so makes the
+/// offer: the terminal is offerer as well as answerer.
 pub(super) async fn run(options: &Options) -> Result<Value> {
     let bytes = options.mib.last().copied().unwrap_or(SIZE) << 20;
     let dir = tempfile::tempdir()?;
@@ -51,14 +49,14 @@ pub(super) async fn run(options: &Options) -> Result<Value> {
                 "{:5} MiB  {what:20}  {speed:6.1} MB/s, {ratio:.2} of what two pages make; terminal {:.1} CPU s, \
                  {share:.2} of all, and {mib:4} MiB resident at most",
                 bytes >> 20,
-                cpu as f64 / TICKS,
+                cpu as f64 * TICK.as_secs_f64(),
             ));
             rows.push(json!({
                 "from": from,
                 "to": to,
                 "mb_per_s": speed,
                 "of_two_pages": ratio,
-                "terminal_cpu_s": cpu as f64 / TICKS,
+                "terminal_cpu_s": cpu as f64 * TICK.as_secs_f64(),
                 "terminal_share_of_cpu": share,
                 "terminal_resident_mib": mib,
             }));
