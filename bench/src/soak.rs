@@ -18,7 +18,7 @@ mod interop;
 mod memory;
 mod sinks;
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -29,6 +29,7 @@ use serde_json::{Value, json};
 use crate::bare::Bare;
 use crate::options::Options;
 use crate::page::AWAKE;
+use crate::stats::median;
 use sinks::Place;
 
 /// How often memory is looked at; reading smaps_rollup takes a millisecond or two.
@@ -41,6 +42,10 @@ const ALLOWED: i64 = 150;
 
 /// What it may take over a page with a bare channel, MiB.
 const ALLOWED_OVER_BARE: i64 = 60;
+
+/// What a page may grow from the second quarter of a long transfer to the last. Flat ones are seen between -3 % and +5 %; one
+/// that kept a hundredth of what passes would grow by 14 % over 2 GiB.
+const GROWTH: f64 = 0.1;
 
 /// The cases by their names.
 const CASES: [(&str, Case); 11] = [
@@ -107,12 +112,21 @@ impl Bars {
         let both = [&sender, &receiver];
         let bare = Bare::open(&server.url, &sender, &receiver).await?;
         let idle = settled(both).await;
-        let ((), most) = peak(both, bare.carry(mib << 20)).await?;
-        let taken = over(most, idle).map(|memory| memory.page);
+        let ((), taken) = observe(both, bare.carry(mib << 20)).await?;
+        let taken = over(&taken, idle).map(|memory| memory.page);
         // All their processes: they would want the machine.
         both.iter().try_for_each(|browser| browser.kill())?;
         self.bare.push(((to, mib), taken));
         Ok(taken)
+    }
+
+    /// Remembers which side grew more than it may.
+    fn compare_growth(&mut self, what: &str, growth: [f64; 2]) {
+        for (side, growth) in ["sender", "receiver"].iter().zip(growth) {
+            if growth.is_nan() || growth > GROWTH {
+                self.broken.push(format!("{what}, {side}: grew by {:.1} %", 100.0 * growth));
+            }
+        }
     }
 
     /// Remembers which side took more than it may.
@@ -155,9 +169,36 @@ impl Memory {
     }
 }
 
-fn over(most: [Memory; 2], idle: [Memory; 2]) -> [Memory; 2] {
-    [0, 1]
-        .map(|side| Memory { page: most[side].page - idle[side].page, all: most[side].all - idle[side].all })
+/// What a browser took while something was done.
+#[derive(Debug, Default)]
+struct Taken {
+    most: Memory,
+    /// Of its page, one moment after the other, in MiB.
+    page: Vec<i64>,
+}
+
+impl Taken {
+    fn add(&mut self, now: Memory) {
+        self.most = Memory { page: now.page.max(self.most.page), all: now.all.max(self.most.all) };
+        self.page.push(now.page);
+    }
+
+    /// How much more the page takes in the last quarter of the time than in the second, when it had got going; as a part.
+    ///
+    /// Medians, because a collector makes every course a saw, whose highest tooth is higher the longer one looks.
+    fn growth(&self) -> f64 {
+        let quarter = self.page.len() / 4;
+        let typical = |moments: &[i64]| median(moments.iter().map(|mib| *mib as f64).collect());
+        let last = typical(&self.page[self.page.len() - quarter..]);
+        last / typical(&self.page[quarter..2 * quarter]) - 1.0
+    }
+}
+
+fn over(taken: &[Taken; 2], idle: [Memory; 2]) -> [Memory; 2] {
+    [0, 1].map(|side| {
+        let most = taken[side].most;
+        Memory { page: most.page - idle[side].page, all: most.all - idle[side].all }
+    })
 }
 
 fn side([sender, receiver]: [i64; 2]) -> Value {
@@ -170,25 +211,43 @@ async fn settled(both: [&Browser; 2]) -> [Memory; 2] {
     both.map(Memory::of)
 }
 
-/// Does it, and takes the most memory that each browser had meanwhile.
-async fn peak<T>(both: [&Browser; 2], body: impl Future<Output = Result<T>>) -> Result<(T, [Memory; 2])> {
-    let most = [Cell::new(Memory::default()), Cell::new(Memory::default())];
+/// Does it, and takes what each browser takes meanwhile.
+async fn observe<T>(both: [&Browser; 2], body: impl Future<Output = Result<T>>) -> Result<(T, [Taken; 2])> {
+    let taken = [RefCell::new(Taken::default()), RefCell::new(Taken::default())];
     let watch = watch(async || {
-        for (browser, most) in both.iter().zip(&most) {
-            let (now, before) = (Memory::of(browser), most.get());
-            most.set(Memory { page: now.page.max(before.page), all: now.all.max(before.all) });
+        for (browser, taken) in both.iter().zip(&taken) {
+            taken.borrow_mut().add(Memory::of(browser));
         }
     });
     let done = tokio::select! {
         done = body => done?,
         never = watch => never,
     };
-    Ok((done, most.map(Cell::into_inner)))
+    Ok((done, taken.map(RefCell::into_inner)))
 }
 
 async fn watch<T>(mut look: impl AsyncFnMut()) -> T {
     loop {
         look().await;
         tokio::time::sleep(SAMPLE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn growth(moments: &[i64]) -> f64 {
+        let mut taken = Taken::default();
+        moments.iter().for_each(|page| taken.add(Memory { page: *page, all: 0 }));
+        taken.growth()
+    }
+
+    #[test]
+    fn a_saw_does_not_grow_but_a_slope_does() {
+        assert_eq!(growth(&[10, 70, 90, 80, 90, 70, 80, 95, 70, 80, 90, 80]), 0.0);
+        let slope = growth(&[10, 10, 10, 100, 100, 100, 110, 110, 110, 120, 120, 120]);
+        assert!((slope - 0.2).abs() < 1e-9, "{slope}");
+        assert!(growth(&[100]).is_nan());
     }
 }

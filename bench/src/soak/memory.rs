@@ -8,9 +8,12 @@ use e2e::Kind::Chromium;
 use e2e::{Server, Terminal, high_water_mark, random_file};
 use serde_json::{Value, json};
 
-use super::{Bars, PATIENCE, over, peak, settled, side, watch};
+use super::{Bars, PATIENCE, Taken, observe, over, settled, side, watch};
 use crate::options::Options;
 use crate::page::{Transfer, browsers};
+
+/// So many MiB take long enough to show whether a page grows.
+const LONG: u64 = 1024;
 
 /// Every size between terminals and between pages; each says its lines.
 pub(super) async fn run(options: &Options, bars: &mut Bars) -> Result<Value> {
@@ -25,18 +28,28 @@ pub(super) async fn run(options: &Options, bars: &mut Bars) -> Result<Value> {
         options.say(&format!(
             "{mib:5} MiB  terminals     sender {sender:4} MiB, receiver {receiver:4} MiB resident at most"
         ));
-        let ours = pages(&file, &digest).await.with_context(|| format!("{mib} MiB between pages"))?;
+        let (ours, growth) =
+            pages(&file, &digest).await.with_context(|| format!("{mib} MiB between pages"))?;
         let bare = bars.bare(Chromium, mib).await.with_context(|| format!("{mib} MiB, bare channel"))?;
         for (what, [sender, receiver]) in [("pages", ours), ("bare channel", bare)] {
             options.say(&format!(
                 "{mib:5} MiB  {what:12}  sender {sender:+4} MiB, receiver {receiver:+4} MiB over the idle page"
             ));
         }
+        options.say(&format!(
+            "{mib:5} MiB  pages         sender {:+.1} %, receiver {:+.1} % from the second quarter to the last",
+            100.0 * growth[0],
+            100.0 * growth[1],
+        ));
         bars.compare(&format!("{mib} MiB between pages"), ours, bare);
+        if mib >= LONG {
+            bars.compare_growth(&format!("{mib} MiB between pages"), growth);
+        }
         rows.push(json!({
             "mib": mib,
             "terminal_resident_mib": { "sender": sender, "receiver": receiver },
             "page_over_idle_mib": side(ours),
+            "page_growth": { "sender": growth[0], "receiver": growth[1] },
             "bare_channel_over_idle_mib": side(bare),
         }));
     }
@@ -68,16 +81,17 @@ async fn terminals(file: &Path) -> Result<[u64; 2]> {
     Ok(most.map(|kib| kib.get() >> 10))
 }
 
-/// What pages take beyond an idle page, in MiB: sender and receiver.
-async fn pages(file: &Path, digest: &str) -> Result<[i64; 2]> {
+/// What pages take beyond an idle page, in MiB, and how much they grow meanwhile: sender and receiver.
+async fn pages(file: &Path, digest: &str) -> Result<([i64; 2], [f64; 2])> {
     let server = Server::start()?;
     let (sender, receiver) = browsers().await?;
     let both = [&sender, &receiver];
 
     let transfer = Transfer::offer(&server, &sender, &receiver, file).await?;
     let idle = settled(both).await;
-    let (saved, most) = peak(both, transfer.accept(PATIENCE)).await?;
+    let (saved, taken) = observe(both, transfer.accept(PATIENCE)).await?;
     transfer.finish(&saved, digest).await?;
     both.iter().try_for_each(|browser| browser.kill())?;
-    Ok(over(most, idle).map(|memory| memory.page))
+    let growth = taken.each_ref().map(Taken::growth);
+    Ok((over(&taken, idle).map(|memory| memory.page), growth))
 }

@@ -13,7 +13,7 @@ use e2e::Kind::Chromium;
 use e2e::{Browser, Kind, Options as Start, Server, Tree, random_file, sparse_file};
 use serde_json::{Value, json};
 
-use super::{ALLOWED, ALLOWED_OVER_BARE, Bars, PATIENCE, archive, over, peak, settled, side};
+use super::{ALLOWED, ALLOWED_OVER_BARE, Bars, PATIENCE, archive, observe, over, settled, side};
 use crate::options::Options;
 use crate::page::AWAKE;
 
@@ -112,7 +112,7 @@ pub(super) async fn run(
 
     let idle = settled(both).await;
     let start = Instant::now();
-    let (saved, most) = peak(both, receive(&receiver, place, mib << 20)).await?;
+    let (saved, taken) = observe(both, receive(&receiver, place, mib << 20)).await?;
     let took = start.elapsed();
     let shown = [sender.finish().await.context("sender")?, receiver.finish().await.context("receiver")?];
     ensure!(shown.iter().all(|shown| *shown == sent.files()), "the pages show {shown:?}, not {sent:?}");
@@ -123,7 +123,7 @@ pub(super) async fn run(
     }
     both.iter().try_for_each(|browser| browser.kill())?;
 
-    let taken = over(most, idle);
+    let taken = over(&taken, idle);
     let (pages, all) = (taken.map(|memory| memory.page), taken.map(|memory| memory.all));
     bars.compare(name, pages, bare);
     let speed = bytes as f64 / 1e6 / took.as_secs_f64();
