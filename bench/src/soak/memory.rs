@@ -36,13 +36,13 @@ pub(super) async fn run(options: &Options, bars: &mut Bars) -> Result<Value> {
                 "{mib:5} MiB  {what:12}  sender {sender:+4} MiB, receiver {receiver:+4} MiB over the idle page"
             ));
         }
-        options.say(&format!(
-            "{mib:5} MiB  pages         sender {:+.1} %, receiver {:+.1} % from the second quarter to the last",
-            100.0 * growth[0],
-            100.0 * growth[1],
-        ));
         bars.compare(&format!("{mib} MiB between pages"), ours, bare);
         if mib >= LONG {
+            options.say(&format!(
+                "{mib:5} MiB  pages         sender {:+.1} %, receiver {:+.1} % from the second quarter to the last",
+                100.0 * growth[0],
+                100.0 * growth[1],
+            ));
             bars.compare_growth(&format!("{mib} MiB between pages"), growth);
         }
         rows.push(json!({
