@@ -1,7 +1,9 @@
 //! The command line: what scripts and people may rely on.
 #![allow(rustdoc::bare_urls, reason = "the comments are what `--help` prints")]
+use crate::logs;
 use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
 use std::{net::SocketAddr, path::PathBuf};
+use tracing_subscriber::filter::Targets;
 
 /// Sends files straight from one device to another: browser or terminal.
 #[derive(Debug, Parser)]
@@ -11,8 +13,8 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 
     /// Writes what happens inside to stderr: error, warn, info, debug or trace
-    #[arg(long, global = true, value_name = "LEVEL", env = "BEELINE_LOG", hide_env_values = true)]
-    pub(crate) log: Option<String>,
+    #[arg(long, global = true, value_name = "LEVEL", env = "BEELINE_LOG", hide_env_values = true, value_parser = logs::filter)]
+    pub(crate) log: Option<Targets>,
 }
 
 const EXAMPLES: &str = "\

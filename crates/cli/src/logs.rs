@@ -3,25 +3,40 @@
 //! Codes, keys and addresses have types that do not print them. Only our own crates are heard: what others
 //! log is not ours to promise about.
 use std::io::IsTerminal;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    prelude::*,
+};
 
-/// Writes logs of `level` and above to stderr; `level` may also be a filter like `beeline_peer=debug`.
-/// Without it a server logs what an operator should know, and other commands nothing.
-pub(crate) fn start(level: Option<&str>, server: bool) {
+/// What `--log` takes: a level, or levels by crate like `beeline_peer=debug,beeline_rtc=trace`.
+///
+/// # Errors
+///
+/// A level that is none, in words for clap to show.
+pub(crate) fn filter(text: &str) -> Result<Targets, String> {
+    let parsed = if text.contains('=') { text.parse().ok() } else { text.parse().ok().map(ours) };
+    parsed.ok_or_else(|| "a level is one of error, warn, info, debug, trace and off".into())
+}
+
+fn ours(level: LevelFilter) -> Targets {
+    Targets::new().with_target("beeline", level)
+}
+
+/// Writes to stderr what `filter` lets through. Without one a server logs what an operator should know, and other
+/// commands nothing.
+pub(crate) fn start(filter: Option<Targets>, server: bool) {
     let terminal = std::io::stderr().is_terminal();
-    let level = match (level, server) {
-        (Some(level), _) => level,
-        (None, true) if terminal => "warn",
-        (None, true) => "info",
+    let filter = match (filter, server) {
+        (Some(filter), _) => filter,
+        (None, true) if terminal => ours(LevelFilter::WARN),
+        (None, true) => ours(LevelFilter::INFO),
         (None, false) => return,
     };
-    let filter = if level.contains('=') { level.to_owned() } else { format!("off,beeline={level}") };
-    let filter = EnvFilter::builder().parse_lossy(filter);
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     if terminal {
-        logs.compact().init();
+        tracing_subscriber::registry().with(logs.compact().with_filter(filter)).init();
     } else {
-        logs.json().init();
+        tracing_subscriber::registry().with(logs.json().with_filter(filter)).init();
     }
 }
 

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     // clap writes what is wrong to stderr and exits with 2, which is our status for it, too.
     let arguments = Arguments::parse();
     logs::catch_panics();
-    let log = arguments.log.as_deref();
+    let log = arguments.log;
     match arguments.command {
         Command::Completions { shell } => {
             let mut script = Vec::new();
