@@ -13,6 +13,8 @@ pub(crate) struct Options {
     pub runs: Option<usize>,
     /// `--json`: one object on standard output instead of lines for people.
     pub json: bool,
+    /// `--reuse`: `browser` in the same two browsers for all runs.
+    pub reuse: bool,
     /// `--short`, `--full`, `--changes`, `--company`: which parts of `paths`.
     pub parts: Vec<Part>,
     /// `--only PART`: the cases of `soak` whose names have this part; may be given several times.
@@ -47,6 +49,7 @@ impl Options {
                 }
                 "--pairs" | "--runs" => options.runs = Some(value()?.parse().context("a number of runs")?),
                 "--json" => options.json = true,
+                "--reuse" => options.reuse = true,
                 "--short" => options.parts.push(Part::Short),
                 "--full" => options.parts.push(Part::Full),
                 "--changes" => options.parts.push(Part::Changes),

@@ -30,7 +30,7 @@ usage: cargo xtask TASK
   soak [--only PART]… [--mib N,N…] [--json]
                                  memory while files grow, each sink of the page, pages with terminals
                                  --only: the cases with this in their name, like zip, firefox or memory
-  bench browser [--mib N] [--pairs N] [--json]
+  bench browser [--mib N] [--pairs N] [--reuse] [--json]
   bench native [--mib N] [--runs N] [--json]
   bench code [--runs N] [--json]
   bench open [--runs N] [--json]
