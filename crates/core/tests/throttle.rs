@@ -71,3 +71,65 @@ fn a_free_lane_is_measured_all_the_same_and_on_a_lan_its_engine_is_no_limit() {
         assert_eq!(throttle.frame(), 64 << 10);
     }
 }
+
+/// A line of 20 Mbit/s and 50 ms that loses one packet after 3 s: nothing comes for 85 ms, and then what waited, as fast
+/// as a page can take it. Calls `see` every millisecond.
+fn with_one_loss(mut see: impl FnMut(&Throttle, Duration)) {
+    const RATE: f64 = 2.5e6;
+    let stamp = |at: Duration| (at.as_micros() / 100) as u32;
+    let ms = Duration::from_millis;
+    let time = |at: Duration| Time::from_origin(ms(1000) + at);
+    let mut throttle = Throttle::new(time(ms(0)));
+    let (mut frames, mut last, mut seen) = (std::collections::VecDeque::new(), Duration::ZERO, 0);
+    let (mut bytes, mut reported) = (0, 0);
+    for now in (0..5000).map(ms) {
+        while let frame = throttle.frame() as u64
+            && throttle.room(time(now)) >= frame
+        {
+            throttle.sent(frame, time(now));
+            let in_turn = (now + ms(25)).max(last + Duration::from_secs_f64(frame as f64 / RATE));
+            let held = in_turn > ms(3000) && in_turn < ms(3085);
+            last = in_turn;
+            // One after the other, a fifth of a millisecond each, is what waited taken.
+            let at = if held { ms(3085) + Duration::from_micros(200 * seen) } else { in_turn };
+            seen = if held { seen + 1 } else { 0 };
+            frames.push_back((at, now, frame));
+        }
+        while let Some(&(at, sent, frame)) = frames.front()
+            && at + ms(25) <= now
+        {
+            frames.pop_front();
+            bytes += frame;
+            if bytes - reported >= 2 * frame {
+                reported = bytes;
+                let report =
+                    Report { lane: 0, bytes, clock: stamp(at), echo: stamp(sent + ms(1000)), held: 0 };
+                throttle.report(&report, time(now));
+            }
+        }
+        throttle.handle_timeout(time(now));
+        see(&throttle, now);
+    }
+}
+
+#[test]
+fn a_loss_is_recognized_by_what_it_held_back_and_is_not_taken_for_busy_programs() {
+    let (mut before, mut most) = (0, 0);
+    let (mut was_limited, mut is_limited) = (false, false);
+    with_one_loss(|throttle, now| match now.as_millis() {
+        2000..2990 => {
+            before = throttle.window();
+            was_limited |= throttle.estimate().engine_limited;
+        }
+        3200..4500 => {
+            most = most.max(throttle.window());
+            is_limited |= throttle.estimate().engine_limited;
+        }
+        _ => {}
+    });
+
+    assert!(!was_limited, "lanes may help after the loss, not before");
+    assert!(is_limited, "the loss was not seen: {before}, {most}");
+    // Busy programs would be answered by a search for a larger window, which the short queue could not take.
+    assert!(most < before, "{before} bytes on the way before the loss, {most} after");
+}

@@ -44,6 +44,8 @@ const NEAR_WINDOW: f64 = (4 << 20) as f64;
 const SLOWER: f64 = (48 << 10) as f64;
 /// A loss is remembered so long.
 const REMEMBER: Duration = Duration::from_secs(3);
+/// Gaps that are this far apart come from losses, not from busy programs; in seconds.
+const RARE: f64 = 1.0;
 /// Reports that make a round, at least.
 const SAMPLES: usize = 6;
 
@@ -93,6 +95,8 @@ pub struct Throttle {
     shallow: Option<f64>,
     /// After a gap: when, by the receiver's clock, and what came then.
     at_once: Option<(f64, u64)>,
+    /// After a gap that came alone: from when until when, by the receiver's clock, delays tell of a loss.
+    held_back: Option<(f64, f64)>,
     /// The latest sign of a loss.
     stalled: Option<Time>,
     is_waiting: bool,
@@ -125,6 +129,7 @@ impl Throttle {
             last_clock: 0.0,
             shallow: None,
             at_once: None,
+            held_back: None,
             stalled: None,
             is_waiting: false,
         }
@@ -159,7 +164,9 @@ impl Throttle {
     }
 
     fn burst(&self, pace: f64) -> f64 {
-        let most = (pace * (0.006 + 1.5 * self.late)).min(self.allowed() / 2.0);
+        // What lateness costs is made up for, but not where the path's queue is known to be too short for it.
+        let late = if self.shallow.is_some() { 0.0 } else { 1.5 * self.late };
+        let most = (pace * (0.006 + late)).min(self.allowed() / 2.0);
         most.max(2.0 * self.frame() as f64)
     }
 
@@ -238,6 +245,9 @@ impl Throttle {
         let Some(sample) = self.path.report(report, stamp_of(now), now) else { return };
         self.heard = now;
         let stalled = self.has_stalled(&sample);
+        if self.held_back.is_none_or(|(from, until)| sample.clock < from || sample.clock > until) {
+            self.path.see_jitter(&sample);
+        }
         if stalled {
             let is_new = self.stalled.is_none_or(|at| now.since(at) > REMEMBER);
             self.stalled = Some(now);
@@ -289,11 +299,19 @@ impl Throttle {
     fn has_stalled(&mut self, sample: &Sample) -> bool {
         let gap = sample.clock - self.last_clock;
         let rtt = self.path.rtt().unwrap_or(0.0);
+        // In start-up what is sent comes by the burst anyway.
+        let is_steady = !matches!(self.phase, Phase::Startup { .. });
         if self.last_clock > 0.0 && gap > (0.8 * rtt).max(0.02) + 2.0 * self.path.noise() {
             self.at_once = Some((sample.clock, sample.bytes));
+            // Busy programs make gaps, too, but not one a second.
+            if is_steady && self.held_back.is_none_or(|(_, until)| sample.clock > until + RARE) {
+                self.held_back = Some((sample.clock, sample.clock + rtt));
+            }
         } else if let Some((clock, bytes)) = &mut self.at_once {
             *bytes += sample.bytes;
-            if sample.clock > *clock + 0.001 {
+            // A page needs its time for what comes at once.
+            let together = if is_steady { (rtt / 8.0).clamp(0.001, 0.008) } else { 0.001 };
+            if sample.clock > *clock + together {
                 self.at_once = None;
             }
         }

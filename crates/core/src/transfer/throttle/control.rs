@@ -245,6 +245,10 @@ impl Throttle {
             } else if self.path.age(now) > STALE {
                 self.path.refreshed(now);
                 self.drain();
+            } else {
+                // No more than is tolerated stands for long: a short queue has to take the next burst, too.
+                let excess = (self.queue - low) * self.rates[0];
+                self.window = (self.window - excess / 4.0).max(LEAST);
             }
         }
     }

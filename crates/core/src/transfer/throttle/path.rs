@@ -35,6 +35,8 @@ pub(super) struct Sample {
     pub(super) delay: f64,
     /// The receiver's clock, seconds since the first report.
     pub(super) clock: f64,
+    /// From the sender to the receiver and back, without what the receiver waited; seconds.
+    rtt: f64,
 }
 
 /// Times are in seconds, amounts in bytes.
@@ -88,14 +90,21 @@ impl PathModel {
         self.rtt.add(rtt, now);
         self.is_near |= rtt < NEAR;
         self.see_noise(now);
-        let differs = if first { 0.0 } else { (rtt - self.last_rtt).abs().min(0.02) };
-        self.jitter += (differs - self.jitter) / 16.0;
-        self.held = self.jitter.max(self.held * 0.99);
-        self.last_rtt = rtt;
+        if first {
+            self.last_rtt = rtt;
+        }
         if delay <= self.base() + SAME {
             self.fresh = now;
         }
-        Some(Sample { bytes, delay, clock })
+        Some(Sample { bytes, delay, clock, rtt })
+    }
+
+    /// A round trip that tells of the programs on both sides. What a lost packet held back does not.
+    pub(super) fn see_jitter(&mut self, sample: &Sample) {
+        let differs = (sample.rtt - self.last_rtt).abs().min(0.02);
+        self.jitter += (differs - self.jitter) / 16.0;
+        self.held = self.jitter.max(self.held * 0.99);
+        self.last_rtt = sample.rtt;
     }
 
     /// A round trip of a LAN's was seen: later ones may be longer for the load on the programs, or for a queue.
