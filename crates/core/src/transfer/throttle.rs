@@ -44,7 +44,7 @@ const NEAR_WINDOW: f64 = (4 << 20) as f64;
 const SLOWER: f64 = (48 << 10) as f64;
 /// A loss is remembered so long.
 const REMEMBER: Duration = Duration::from_secs(3);
-/// Gaps that are this far apart come from losses, not from busy programs; in seconds.
+/// A gap without another so long before comes from a loss, not from busy programs; in seconds.
 const RARE: f64 = 1.0;
 /// Reports that make a round, at least.
 const SAMPLES: usize = 6;
@@ -95,6 +95,8 @@ pub struct Throttle {
     shallow: Option<f64>,
     /// After a gap: when, by the receiver's clock, and what came then.
     at_once: Option<(f64, u64)>,
+    /// When the latest gap ended, by the receiver's clock.
+    gap: f64,
     /// After a gap that came alone: from when until when, by the receiver's clock, delays tell of a loss.
     held_back: Option<(f64, f64)>,
     /// The latest sign of a loss.
@@ -129,6 +131,7 @@ impl Throttle {
             last_clock: 0.0,
             shallow: None,
             at_once: None,
+            gap: 0.0,
             held_back: None,
             stalled: None,
             is_waiting: false,
@@ -299,18 +302,18 @@ impl Throttle {
     fn has_stalled(&mut self, sample: &Sample) -> bool {
         let gap = sample.clock - self.last_clock;
         let rtt = self.path.rtt().unwrap_or(0.0);
-        // In start-up what is sent comes by the burst anyway.
+        // A page needs its time for what comes at once. In start-up all comes by the burst anyway.
         let is_steady = !matches!(self.phase, Phase::Startup { .. });
+        let together = if is_steady { (rtt / 8.0).clamp(0.001, 0.008) } else { 0.001 };
         if self.last_clock > 0.0 && gap > (0.8 * rtt).max(0.02) + 2.0 * self.path.noise() {
             self.at_once = Some((sample.clock, sample.bytes));
-            // Busy programs make gaps, too, but not one a second.
-            if is_steady && self.held_back.is_none_or(|(_, until)| sample.clock > until + RARE) {
+            // Busy programs make gaps, too, and more of them.
+            if is_steady && sample.clock > self.gap + RARE {
                 self.held_back = Some((sample.clock, sample.clock + rtt));
             }
+            self.gap = sample.clock;
         } else if let Some((clock, bytes)) = &mut self.at_once {
             *bytes += sample.bytes;
-            // A page needs its time for what comes at once.
-            let together = if is_steady { (rtt / 8.0).clamp(0.001, 0.008) } else { 0.001 };
             if sample.clock > *clock + together {
                 self.at_once = None;
             }
