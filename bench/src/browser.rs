@@ -2,8 +2,8 @@
 //!
 //! Each run has browsers of its own, as when somebody opens a link: the service worker is then in the page's process. With
 //! `--reuse` all runs share two browsers, and from the second on a service worker that still runs for the page before is in
-//! that page's process: Chromium then takes every byte over one border more, which costs about a tenth. The same happens
-//! to who receives in a second tab.
+//! that page's process: Chromium then takes every byte over one border more, which costs about a tenth. The same is to be
+//! expected in a second tab.
 
 use std::time::{Duration, Instant};
 
