@@ -303,8 +303,9 @@ impl Throttle {
     fn has_stalled(&mut self, sample: &Sample) -> bool {
         let gap = sample.clock - self.last_clock;
         let rtt = self.path.rtt().unwrap_or(0.0);
-        // A page needs its time for what comes at once. In start-up all comes by the burst anyway.
-        let is_steady = !matches!(self.phase, Phase::Startup { .. });
+        // A page needs its time for what comes at once. In start-up all comes by the burst anyway, and beside another flow
+        // losses are not to be answered with more lanes.
+        let is_steady = self.phase == Phase::Steady;
         let together = if is_steady { (rtt / 8.0).clamp(0.001, 0.008) } else { 0.001 };
         if self.last_clock > 0.0 && gap > (0.8 * rtt).max(0.02) + 2.0 * self.path.noise() {
             self.at_once = Some((sample.clock, sample.bytes));
