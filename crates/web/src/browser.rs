@@ -1,6 +1,6 @@
 //! Small things that both threads need from the browser.
-use js_sys::{ArrayBuffer, Function, Promise, Reflect};
-use wasm_bindgen::{JsCast, JsValue};
+use js_sys::{Function, Promise, Reflect};
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
 
 /// A property of the global object, where it is there: the way to ask whether this browser can do something.
@@ -31,11 +31,19 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_name = ArrayBuffer)]
+    type Room;
+    #[wasm_bindgen(constructor, catch, js_class = "ArrayBuffer")]
+    fn new(len: f64) -> Result<Room, JsValue>;
+}
+
 /// Has the collector come by sooner, after `bytes` of messages.
 ///
 /// In Chromium it waits for tens of MiB of buffers. It sees this one too, of which no page is ever touched.
 pub(crate) fn hurry_collector(bytes: u32) {
-    drop(ArrayBuffer::new(4 * bytes));
+    let _ = Room::new(4.0 * f64::from(bytes)); // if there is not as much room, nothing is hurried
 }
 
 /// Leaves a line for whoever looks for what went wrong.

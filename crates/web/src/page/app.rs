@@ -8,7 +8,7 @@ use crate::{
     text::t,
 };
 use beeline_core::code::Code;
-use std::{ops::Deref, rc::Rc};
+use std::{cell::Cell, ops::Deref, rc::Rc};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
@@ -137,6 +137,8 @@ pub(super) struct State {
     /// Whether it is this side's.
     pub(super) outgoing: Signal<bool>,
     pub(super) progress: Signal<Progress>,
+    /// How often it was told.
+    pub(super) told: Cell<u32>,
     pub(super) files_done: Signal<Vec<FileDone>>,
     pub(super) texts: Signal<Vec<String>>,
     pub(super) trouble: Signal<Option<Trouble>>,
@@ -188,6 +190,7 @@ impl App {
             queue: Signal::new(Vec::new()),
             outgoing: Signal::new(false),
             progress: Signal::new(Progress::default()),
+            told: Cell::new(0),
             files_done: Signal::new(Vec::new()),
             texts: Signal::new(Vec::new()),
             trouble: Signal::new(trouble),

@@ -4,12 +4,17 @@ use super::{
     download,
 };
 use crate::{
+    browser,
     messages::{Ended, Failure, Offer, SHOWN, ToPage},
     strings,
     text::{n, t},
 };
 use beeline_core::quote::quote;
 use wasm_bindgen::{JsCast, JsValue};
+
+/// Every so many pictures of progress the collector is hurried: what they leave behind is little, and by itself it would
+/// let minutes of it lie about.
+const TIDY: u32 = 16;
 
 impl App {
     /// One message of the worker that is not about connections.
@@ -63,7 +68,14 @@ impl App {
                 let told = strings::declined(&self.their_name(), &quote(&message));
                 self.fail(Trouble { wanted: true, ..told.into() });
             }
-            ToPage::Progress(progress) if self.is_current(progress.transfer) => self.progress.set(progress),
+            ToPage::Progress(progress) if self.is_current(progress.transfer) => {
+                self.progress.set(progress);
+                let told = self.told.get() + 1;
+                self.told.set(told);
+                if told % TIDY == 0 {
+                    browser::hurry_collector(16 << 20);
+                }
+            }
             ToPage::Paused { transfer, paused, here } if self.is_current(transfer) => {
                 if here {
                     self.paused_here.set(paused)
