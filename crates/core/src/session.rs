@@ -201,9 +201,16 @@ impl Session {
         self.handle_room(now);
     }
 
+    /// `bufferedAmount` of a channel fell: to the low mark, and to nothing. In bytes, with all that the
     /// driver itself still holds for the channel.
     pub fn handle_buffered(&mut self, lane: LaneId, channel: Channel, buffered: u64, now: Time) {
         self.transfers.handle_buffered(lane, channel, buffered, now);
+    }
+
+    /// Bytes that wait in a lane's data channel at this moment. For a driver that can ask its channels: to be said of
+    /// each before a control message is handed in, since that may be a report.
+    pub fn handle_waiting(&mut self, lane: LaneId, bytes: u64) {
+        self.transfers.handle_waiting(lane, bytes);
     }
 
     /// [`Output::Read`] is done.

@@ -178,8 +178,10 @@ impl Lanes {
                 self.wake(at, 1, self.lanes[at].reporter.timeout());
             }
             What::Reported(report) => {
-                self.lanes[at].reported = report.bytes;
-                self.lanes[at].throttle.report(&report, now);
+                let lane = &mut self.lanes[at];
+                lane.reported = report.bytes;
+                lane.throttle.waiting(self.net.buffered(lane.flow, 0, 1));
+                lane.throttle.report(&report, now);
                 self.fill(at);
             }
             What::Wake(end) => {

@@ -85,3 +85,46 @@ fn a_lan_is_not_held_back_however_busy_its_programs() {
         assert!(share >= 0.9, "{rtt_us} us, {busy} ms late: {share:.2}");
     }
 }
+
+/// Parts of ten seconds in which the engine holds a lane back, and in which others have a queue standing.
+fn seen(mut lanes: Lanes) -> (f64, f64) {
+    lanes.run(seconds(4.0));
+    let (mut limited, mut contested) = (0, 0);
+    for _ in 0..100 {
+        lanes.run(seconds(0.1));
+        let estimate = lanes.throttle(0).estimate();
+        limited += u32::from(estimate.engine_limited);
+        contested += u32::from(estimate.is_contested);
+    }
+    (f64::from(limited) / 100.0, f64::from(contested) / 100.0)
+}
+
+#[test]
+fn it_is_known_whether_the_engine_or_the_path_is_the_limit() {
+    for (mbit, rtt) in [(10.0, 100), (20.0, 50), (40.0, 20)] {
+        let (limited, contested) = seen(one(Path::new(mbit, rtt, 1.0, 1.0)));
+        assert!(limited > 0.5, "1 % of loss, {mbit} Mbit/s, {rtt} ms: {limited}");
+        assert!(contested < 0.3, "1 % of loss, {mbit} Mbit/s, {rtt} ms: {contested}");
+
+        // On a short line windows that are too large are tried where programs are busy: those the engine does hold back.
+        for busy in if rtt < 50 { vec![0.0] } else { vec![0.0, 0.003] } {
+            let mut lanes = one(Path::new(mbit, rtt, 1.0, 0.0));
+            lanes.busy = seconds(busy);
+            let (limited, contested) = seen(lanes);
+            assert!(limited < 0.2, "{mbit} Mbit/s, {rtt} ms, busy {busy}: {limited}");
+            assert!(contested < 0.2 || busy > 0.0, "{mbit} Mbit/s, {rtt} ms: {contested}");
+        }
+    }
+}
+
+#[test]
+fn another_flow_on_the_line_is_noticed() {
+    for queue in [1.0, 4.0] {
+        let mut lanes = one(Path::new(20.0, 50, queue, 0.0));
+        lanes.net.neighbour();
+
+        let (_, contested) = seen(lanes);
+
+        assert!(contested > 0.5, "a queue of {queue}: {contested}");
+    }
+}

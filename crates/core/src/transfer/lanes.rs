@@ -111,6 +111,12 @@ impl Lanes {
         }
     }
 
+    pub(super) fn handle_waiting(&mut self, lane: LaneId, bytes: u64) {
+        if let Some(lane) = self.lanes.get_mut(&lane).filter(|lane| lane.on_the_way() > 0) {
+            lane.throttle.waiting(bytes);
+        }
+    }
+
     /// What the other side received; of a lane that was closed meanwhile it does not matter.
     pub(super) fn handle_report(&mut self, report: &Report, now: Time) -> Result<(), Broken> {
         self.lanes.get_mut(&LaneId(report.lane)).map_or(Ok(()), |lane| lane.handle_report(report, now))
@@ -218,6 +224,7 @@ impl Lanes {
                 on_the_way: lane.on_the_way(),
                 round_trip: estimate.rtt,
                 is_limited: estimate.engine_limited,
+                is_contested: estimate.is_contested,
             }
         };
         let lanes: Vec<View> = self.lanes.iter().map(view).collect();

@@ -56,6 +56,10 @@ impl Transfers {
         self.pump(now);
     }
 
+    pub(crate) fn handle_waiting(&mut self, lane: LaneId, bytes: u64) {
+        self.lanes.handle_waiting(lane, bytes);
+    }
+
     pub(crate) fn handle_data(&mut self, lane: LaneId, message: &[u8], now: Time) -> Result<(), Broken> {
         let Some(DataFrame { transfer, stamp, runs }) =
             data::decode(message).map_err(|error| Broken(error.to_string()))?

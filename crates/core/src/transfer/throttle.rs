@@ -23,7 +23,7 @@ use crate::{
         data::{FRAME_HEADER, RUN_HEADER},
     },
 };
-use control::{Climb, Phase, Recent, Round, Trial};
+use control::{Climb, Phase, Recent, Round, STALE, Trial};
 use path::{PathModel, SHORT, Sample};
 use std::time::Duration;
 
@@ -59,10 +59,11 @@ pub struct Estimate {
     pub rate: f64,
     /// How long a byte waits beyond the smallest delay: in the path, or in the browser.
     pub queue: Duration,
-    /// The engine may be what holds the lane back. Losses show it: then it is the browser's own window, not the
-    /// throttle. Of a free lane on a path that is not a LAN's it is always supposed: how much the path could carry is
-    /// not known there.
+    /// The engine is what holds the lane back, not the throttle: bytes wait in it for its own window. Of a free lane on a
+    /// path that is not a LAN's it is always supposed: how much the path could carry is not known there.
     pub engine_limited: bool,
+    /// Others have a queue standing in the path.
+    pub is_contested: bool,
 }
 
 /// The bytes that may be on the way on one lane: handed to the channel and not yet reported.
@@ -84,6 +85,8 @@ pub struct Throttle {
     ups: u32,
     trial: Option<Trial>,
     failed: u32,
+    /// Rounds with a queue that stands a little too long.
+    gentle: u32,
     /// Until a round ends, to see the smallest delay.
     draining: Option<f64>,
     tokens: f64,
@@ -102,6 +105,10 @@ pub struct Throttle {
     held_back: Option<(f64, f64)>,
     /// The latest sign of a loss.
     stalled: Option<Time>,
+    /// Whether bytes waited in the engine in the latest round that tells.
+    waits: Option<bool>,
+    /// The path's queue in the latest round in which none did, in seconds, and when that was.
+    in_path: (f64, Time),
     is_waiting: bool,
 }
 
@@ -114,7 +121,7 @@ impl Throttle {
             window: FIRST,
             sent: 0,
             path: PathModel::default(),
-            round: Round::default(),
+            round: Round::until(0),
             recent: Recent::default(),
             climb: Climb::default(),
             rise: None,
@@ -124,6 +131,7 @@ impl Throttle {
             ups: 0,
             trial: None,
             failed: 0,
+            gentle: 0,
             draining: None,
             tokens: 0.0,
             tokens_at: now,
@@ -135,6 +143,8 @@ impl Throttle {
             gap: 0.0,
             held_back: None,
             stalled: None,
+            waits: None,
+            in_path: (0.0, now),
             is_waiting: false,
         }
     }
@@ -239,6 +249,13 @@ impl Throttle {
         if self.in_flight() as f64 + self.frame() as f64 > self.allowed() {
             self.round.limited = true;
         }
+    }
+
+    /// So many bytes wait in the engine now, when a report is about to come: those that its own window keeps back. What
+    /// was just handed over counts as well, but not for long.
+    pub fn waiting(&mut self, bytes: u64) {
+        self.round.asked += 1;
+        self.round.waiting += u32::from(bytes as f64 >= PACKET);
     }
 
     /// A report of the other side.
@@ -359,9 +376,23 @@ impl Throttle {
             queue: Duration::from_secs_f64(self.queue),
             engine_limited: match self.is_free {
                 true => !self.is_near(),
-                false => self.stalled.is_some_and(|at| self.heard.since(at) < REMEMBER),
+                false => self.is_engine_limited(),
             },
+            is_contested: self.is_contested(),
         }
+    }
+
+    /// Bytes wait in the engine most of the time; or, where that is not known, it lost some a short time ago.
+    fn is_engine_limited(&self) -> bool {
+        let has_stalled = || self.stalled.is_some_and(|at| self.heard.since(at) < REMEMBER);
+        !matches!(self.phase, Phase::Startup { .. }) && self.waits.unwrap_or_else(has_stalled)
+    }
+
+    /// Others have a queue standing in the path.
+    fn is_contested(&self) -> bool {
+        let (queue, at) = self.in_path;
+        let stands = queue > 2.0 * self.share() && self.heard.since(at) < 2 * STALE;
+        stands || matches!(self.phase, Phase::Competing(_))
     }
 
     /// Bytes that may be on the way.

@@ -82,6 +82,12 @@ impl Channels {
         })
     }
 
+    /// What waits in the data channels of this thread.
+    fn waiting(&self) -> impl Iterator<Item = (LaneId, u64)> {
+        let data = self.held.iter().filter(|(place, _)| channel_of(place.1) == Channel::Data);
+        data.map(|(place, held)| (LaneId(place.0), u64::from(held.channel.buffered())))
+    }
+
     /// A lane is to be closed: its channels say nothing any more.
     pub(super) fn forget(&mut self, lane: LaneId) {
         self.held.retain(|place, _| place.0 != lane.0);
@@ -144,7 +150,13 @@ impl Driver {
         let mut message = mem::take(&mut machine.scratch);
         message.resize(view.length() as usize, 0);
         view.copy_to(&mut message);
-        if let Some(session) = &mut machine.session {
+        let Machine { session, channels, .. } = &mut *machine;
+        if let Some(session) = session {
+            if channel_of(stream) == Channel::Control {
+                for (lane, bytes) in channels.waiting() {
+                    session.handle_waiting(lane, bytes);
+                }
+            }
             session.handle_message(LaneId(lane), channel_of(stream), &message, now());
         }
         machine.channels.heard += bytes.byte_length();

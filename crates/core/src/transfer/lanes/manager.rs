@@ -13,8 +13,11 @@
 //!
 //! A browser's lane that lost much at once may crawl for minutes. It carries a fraction of what it carried while
 //! data waits, and the other side is heard all the time: only a fresh lane helps.
+mod history;
+
 use crate::{map::Map, rtc::LaneId, time::Time};
-use std::{collections::VecDeque, time::Duration};
+use history::{History, Moment, Past, Seen};
+use std::time::Duration;
 
 /// On a shorter path a connection's window is never the limit: 1 % loss at 8 ms is still 1.8 MB/s, and the CPU
 /// of a browser ends at some ten.
@@ -33,14 +36,13 @@ const WORTH: f64 = 0.2;
 const OPENING: Duration = Duration::from_secs(10);
 /// After lanes that were not worth it, or did not open: twice as long each time.
 const REST: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(120));
-/// A lane has collapsed that carries less than this part of its best for so long.
-const COLLAPSE: (f64, Duration) = (0.125, Duration::from_millis(2000));
-/// And that has carried as much as this before, in bytes a second: else there is nothing to compare with.
-const PROVEN: f64 = 50_000.0;
 /// Between two replacements: twice as long each time, until none is needed for the longer span.
 const REPLACE: (Duration, Duration) = (Duration::from_secs(4), Duration::from_secs(60));
 /// When nothing was sent for so long, further lanes are closed.
 const IDLE: Duration = Duration::from_secs(30);
+/// Where others have a queue standing, more lanes only take from them. But one browser's window grows by a packet a round
+/// trip, TCP's by time: so there may be two, and one more for each such span of a longer round trip, at most four.
+const CONTESTED: (usize, usize, Duration) = (2, 4, Duration::from_millis(50));
 /// Over a relay: one for control and one for data.
 const OVER_RELAY: usize = 2;
 
@@ -82,6 +84,8 @@ pub(super) struct View {
     pub(super) round_trip: Option<Duration>,
     /// Its engine holds it back, not the path.
     pub(super) is_limited: bool,
+    /// Others have a queue standing in its path.
+    pub(super) is_contested: bool,
 }
 
 /// All lanes at one moment.
@@ -114,28 +118,6 @@ struct Trial {
     goodput: f64,
 }
 
-/// What is remembered of a lane.
-#[derive(Debug)]
-struct Past {
-    delivered: u64,
-    /// Smoothed over about a second, in bytes a second, and the most that it was.
-    rate: f64,
-    best: f64,
-    /// Since when it carries a fraction of that.
-    slow_since: Option<Time>,
-    has_collapsed: bool,
-}
-
-/// A moment of the last seconds.
-#[derive(Clone, Copy, Debug)]
-struct Moment {
-    at: Time,
-    /// Bytes on all lanes, ever.
-    total: u64,
-    is_waiting: bool,
-    is_limited: bool,
-}
-
 #[derive(Debug)]
 pub(super) struct Manager {
     rules: LaneRules,
@@ -155,7 +137,7 @@ pub(super) struct Manager {
     replace_at: Time,
     replaced: Duration,
     past: Map<LaneId, Past>,
-    history: VecDeque<Moment>,
+    history: History,
     idle_since: Option<Time>,
 }
 
@@ -176,7 +158,7 @@ impl Manager {
             replace_at: Time::default(),
             replaced: REPLACE.0,
             past: Map::new(),
-            history: VecDeque::new(),
+            history: History::default(),
             idle_since: None,
         }
     }
@@ -209,8 +191,7 @@ impl Manager {
         if self.opening.remove(&lane).is_some() {
             self.failures = 0;
         }
-        let past = Past { delivered: 0, rate: 0.0, best: 0.0, slow_since: None, has_collapsed: false };
-        self.past.insert(lane, past);
+        self.past.insert(lane, Past::default());
     }
 
     pub(super) fn gone(&mut self, lane: LaneId, now: Time) {
@@ -275,67 +256,39 @@ impl Manager {
         (if self.is_relayed { self.most.min(OVER_RELAY) } else { self.most }) - 1
     }
 
+    fn most_beside_others(&self) -> usize {
+        let (least, most, span) = CONTESTED;
+        let spans = self.round_trip.unwrap_or_default().as_millis() / span.as_millis();
+        usize::try_from(spans).unwrap_or(most).clamp(least, most)
+    }
+
     fn remember(&mut self, look: &Look) {
         let now = look.now;
-        let (mut total, last) = self.history.back().map_or((0, now), |last| (last.total, last.at));
+        let (mut total, last) = self.history.last().unwrap_or((0, now));
         let seconds = now.since(last).as_secs_f64();
-        let mut limited = 0;
-        let mut carrying = 0;
+        let (mut carrying, mut limited, mut contested) = (0, 0, 0);
         for lane in look.lanes {
             let Some(past) = self.past.get_mut(&lane.id) else { continue };
-            let new = lane.delivered.saturating_sub(past.delivered);
-            past.delivered = lane.delivered;
-            total += new;
+            total += past.see(lane, seconds, look);
             if let Some(round_trip) = lane.round_trip {
                 self.round_trip = Some(self.round_trip.map_or(round_trip, |known| known.min(round_trip)));
             }
-            if seconds > 0.0 {
-                let weight = (2.0 * seconds).min(1.0);
-                past.rate += (new as f64 / seconds - past.rate) * weight;
-            }
-            past.best = past.best.max(past.rate);
-            let is_slow = lane.on_the_way > 0 && past.best >= PROVEN && past.rate < past.best * COLLAPSE.0;
-            past.slow_since = match past.slow_since {
-                _ if !is_slow || !look.is_alive => None,
-                since => since.or(Some(now)),
-            };
-            past.has_collapsed = match past.has_collapsed {
-                // The first lane cannot be replaced: once it is empty it may be tried again.
-                true => lane.id != LaneId::FIRST || lane.on_the_way > 0,
-                false => past.slow_since.is_some_and(|since| now.since(since) >= COLLAPSE.1),
-            };
             if lane.on_the_way > 0 {
                 carrying += 1;
                 limited += usize::from(lane.is_limited);
+                contested += usize::from(lane.is_contested);
             }
         }
+        let is_waiting = look.is_waiting;
         let is_limited = carrying > 0 && 2 * limited >= carrying;
-        self.history.push_back(Moment { at: now, total, is_waiting: look.is_waiting, is_limited });
+        let is_contested = carrying > 0 && 2 * contested >= carrying;
         let span = self.at_least(BEFORE).max(self.at_least(MEASURE)) + Duration::from_secs(1);
-        while self.history.front().is_some_and(|moment| now.since(moment.at) > span) {
-            self.history.pop_front();
-        }
+        self.history.push(Moment { at: now, total, is_waiting, is_limited, is_contested }, span);
     }
 
     /// A span of time, and of at least so many round trips.
     fn at_least(&self, (span, round_trips): (Duration, u32)) -> Duration {
         span.max(self.round_trip.unwrap_or_default().min(Duration::from_secs(1)) * round_trips)
-    }
-
-    /// Goodput since a moment, in bytes a second; and the parts of it in which data waited, and in which engines
-    /// held it back.
-    fn measure(&self, since: Time) -> Option<(f64, f64, f64)> {
-        let moments: Vec<&Moment> = self.history.iter().filter(|moment| moment.at >= since).collect();
-        let (first, last) = (moments.first()?, moments.last()?);
-        let seconds = last.at.since(first.at).as_secs_f64();
-        if moments.len() < 4 || seconds <= 0.0 {
-            return None;
-        }
-        let part = |is: fn(&Moment) -> bool| {
-            moments.iter().filter(|moment| is(moment)).count() as f64 / moments.len() as f64
-        };
-        let goodput = (last.total - first.total) as f64 / seconds;
-        Some((goodput, part(|m| m.is_waiting), part(|m| m.is_limited)))
     }
 
     fn decide(&mut self, well: usize, now: Time) {
@@ -346,10 +299,11 @@ impl Manager {
         match self.phase {
             Phase::Watching { since } => {
                 let before = self.at_least(BEFORE);
-                let seen = (now.since(since) >= before).then(|| self.measure(ago(now, before)));
-                let Some((goodput, waiting, limited)) = seen.flatten() else { return };
+                let seen = (now.since(since) >= before).then(|| self.history.since(ago(now, before)));
+                let Some(Seen { goodput, waiting, limited, contested }) = seen.flatten() else { return };
                 let is_long = self.round_trip.is_some_and(|round_trip| round_trip >= SHORTEST);
                 let carrying = well.max(1);
+                let most = if contested >= 0.5 { most.min(self.most_beside_others()) } else { most };
                 let next = (2 * carrying).min(most);
                 let may_grow = well >= self.target && next > carrying;
                 if may_grow && is_long && waiting >= WAITING && limited >= 0.5 {
@@ -368,7 +322,9 @@ impl Manager {
                 }
             }
             Phase::Measuring { trial, from, until } if now >= until => {
-                let Some((goodput, waiting, _)) = self.measure(from) else { return self.shrink(trial, now) };
+                let Some(Seen { goodput, waiting, .. }) = self.history.since(from) else {
+                    return self.shrink(trial, now);
+                };
                 let more = well.max(trial.carrying) as f64 / trial.carrying as f64 - 1.0;
                 if waiting < WAITING {
                     // Something else is the limit now: as it is, it is enough.

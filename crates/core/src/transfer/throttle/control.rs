@@ -17,7 +17,9 @@ use std::{collections::VecDeque, time::Duration};
 /// Whether another's queue still stands is tried again after so long, then twice as long, and so on.
 const RETRY: Duration = Duration::from_secs(1);
 /// The smallest delay is looked for again after so long.
-const STALE: Duration = Duration::from_secs(5);
+pub(super) const STALE: Duration = Duration::from_secs(5);
+/// A queue that stands a little too long is made shorter little by little in so many rounds, or it is somebody else's.
+const GENTLE: u32 = 10;
 /// Noise from which on delays are not trusted, in seconds.
 const NOISY: f64 = 0.004;
 /// A rate is measured for so long at least, in seconds.
@@ -51,12 +53,15 @@ pub(super) struct Trial {
     pub(super) rounds: u32,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Round {
     /// It ends when this much is reported.
     pub(super) end: u64,
     pub(super) delays: Vec<f64>,
     pub(super) limited: bool,
+    /// How often the engine was asked what waits in it, and how often something did.
+    pub(super) asked: u32,
+    pub(super) waiting: u32,
 }
 
 /// What came lately: receiver's clock, bytes so far.
@@ -95,6 +100,11 @@ pub(super) struct Climb {
 }
 
 impl Round {
+    /// One that ends when so many bytes are reported.
+    pub(super) fn until(end: u64) -> Self {
+        Self { end, delays: Vec::new(), limited: false, asked: 0, waiting: 0 }
+    }
+
     /// The smallest delay of all.
     pub(super) fn least(&self) -> f64 {
         self.delays.iter().copied().reduce(f64::min).unwrap_or(0.0)
@@ -107,9 +117,14 @@ impl Round {
 }
 
 impl Throttle {
+    /// The same where programs are quiet, and no loss has shown that the path's queue is short.
+    pub(super) fn share(&self) -> f64 {
+        (self.path.rtt().unwrap_or(0.0) / 10.0).clamp(0.004, 0.012)
+    }
+
     /// A queue of our own that may stand, in seconds.
     pub(super) fn tolerated(&self) -> f64 {
-        let share = (self.path.rtt().unwrap_or(0.0) / 10.0).clamp(0.004, 0.012);
+        let share = self.share();
         share.min(self.shallow.unwrap_or(share)) + self.path.noise()
     }
 
@@ -138,13 +153,20 @@ impl Throttle {
     }
 
     fn begin_round(&mut self) {
-        self.round = Round { end: self.sent, ..Round::default() };
+        self.round = Round::until(self.sent);
     }
 
     pub(super) fn end_round(&mut self, now: Time) {
         self.measure();
         let before = self.queue;
         self.queue = self.path.beyond(self.round.least());
+        if self.round.asked >= 2 {
+            let waits = 2 * self.round.waiting > self.round.asked;
+            self.waits = Some(waits);
+            if !waits {
+                self.in_path = (self.queue, now);
+            }
+        }
         let limited = self.round.limited;
         match self.phase {
             _ if self.is_near() => {}
@@ -214,7 +236,7 @@ impl Throttle {
             self.trial = None;
             let fell = trial.queue - self.queue;
             self.failed = if fell < trial.expected / 2.0 { self.failed + 1 } else { 0 };
-            if self.failed >= 2 {
+            if self.failed >= 2 && self.waits != Some(true) {
                 self.failed = 0;
                 self.window = self.window.max(trial.before);
                 self.phase = Phase::Competing(Other { next: now + RETRY, wait: RETRY, helped: 0 });
@@ -222,6 +244,7 @@ impl Throttle {
             }
         }
         if self.queue < low {
+            self.gentle = 0;
             if !limited {
                 return;
             }
@@ -231,25 +254,31 @@ impl Throttle {
                 self.path.refreshed(now);
                 self.drain();
             }
+            return;
+        }
+        (self.step, self.ups) = (PACKET, 0);
+        self.gentle += 1;
+        if self.queue > 2.0 * low || self.gentle > GENTLE {
+            self.cut(self.queue - low);
+        } else if self.path.age(now) > STALE {
+            self.path.refreshed(now);
+            self.drain();
         } else {
-            (self.step, self.ups) = (PACKET, 0);
-            if self.queue > 2.0 * low {
-                let rate = self.rates[0].max(1.0);
-                let before = self.window;
-                let excess = (self.queue - low) * rate;
-                self.window = (self.window - excess).max(self.window * 0.5).max(LEAST);
-                let expected = (before - self.window) / rate;
-                if before > LEAST {
-                    self.trial = Some(Trial { before, queue: self.queue, expected, rounds: 0 });
-                }
-            } else if self.path.age(now) > STALE {
-                self.path.refreshed(now);
-                self.drain();
-            } else {
-                // No more than is tolerated stands for long: a short queue has to take the next burst, too.
-                let excess = (self.queue - low) * self.rates[0];
-                self.window = (self.window - excess / 4.0).max(LEAST);
-            }
+            // No more than is tolerated stands for long: a short queue has to take the next burst, too.
+            let excess = (self.queue - low) * self.rates[0];
+            self.window = (self.window - excess / 4.0).max(LEAST);
+        }
+    }
+
+    /// Makes the window smaller, so that the queue should become shorter by so many seconds, and looks whether it does.
+    fn cut(&mut self, excess: f64) {
+        self.gentle = 0;
+        let rate = self.rates[0].max(1.0);
+        let before = self.window;
+        self.window = (before - excess * rate).max(before * 0.5).max(LEAST);
+        if before > LEAST {
+            let expected = (before - self.window) / rate;
+            self.trial = Some(Trial { before, queue: self.queue, expected, rounds: 0 });
         }
     }
 

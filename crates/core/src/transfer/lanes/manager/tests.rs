@@ -13,6 +13,7 @@ struct Model {
     round_trip: Duration,
     is_waiting: bool,
     is_limited: bool,
+    is_contested: bool,
     is_alive: bool,
     /// Lanes do not open.
     opens: bool,
@@ -36,6 +37,7 @@ impl Model {
             round_trip: Duration::from_millis(50),
             is_waiting: true,
             is_limited: true,
+            is_contested: false,
             is_alive: true,
             opens: true,
             crawling: Vec::new(),
@@ -68,6 +70,7 @@ impl Model {
                 on_the_way: if carrying.contains(id) { 100_000 } else { 0 },
                 round_trip: Some(self.round_trip),
                 is_limited: self.is_limited,
+                is_contested: self.is_contested,
             };
             let lanes: Vec<View> = self.delivered.iter().map(view).collect();
             let (is_waiting, is_alive) = (self.is_waiting, self.is_alive);
@@ -109,6 +112,23 @@ fn it_grows_while_that_pays_and_goes_back_to_what_paid() {
     let mut model = Model::new(300e3, 1.3e6, stock());
     model.run(15.0);
     assert_eq!((model.most, model.further().len()), (8, 4), "4 carry 1.2 MB/s, 8 carry 1.3");
+}
+
+#[test]
+fn beside_others_it_does_not_take_all_it_could() {
+    let mut model = Model::new(200e3, 2.5e6, stock());
+    model.is_contested = true;
+    model.run(30.0);
+    assert_eq!((model.most, model.further().len()), (2, 2));
+
+    let mut longer = Model::new(200e3, 2.5e6, stock());
+    (longer.is_contested, longer.round_trip) = (true, Duration::from_millis(190));
+    longer.run(60.0);
+    assert_eq!(longer.most, 3);
+
+    model.is_contested = false;
+    model.run(12.0);
+    assert_eq!(model.most, 15, "the others have gone");
 }
 
 #[test]
