@@ -72,7 +72,7 @@ impl Lanes {
     /// A lane is open; its data channel takes messages of at most so many bytes.
     pub(super) fn open(&mut self, lane: LaneId, max_message: usize, now: Time) {
         let throttled = self.throttled;
-        self.lanes.entry(lane).or_insert_with(|| fresh(throttled, now)).open(max_message);
+        self.lanes.entry(lane).or_insert_with(|| fresh(lane, throttled, now)).open(max_message);
         self.manager.opened(lane, now);
     }
 
@@ -131,7 +131,7 @@ impl Lanes {
     /// before this side does.
     pub(super) fn received(&mut self, id: LaneId, len: usize, stamp: u32, now: Time) -> Option<Report> {
         let throttled = self.throttled;
-        let reporter = &mut self.lanes.entry(id).or_insert_with(|| fresh(throttled, now)).reporter;
+        let reporter = &mut self.lanes.entry(id).or_insert_with(|| fresh(id, throttled, now)).reporter;
         reporter.received(len, stamp, now).then(|| reporter.report(id.0, now))
     }
 
@@ -250,6 +250,10 @@ impl Lanes {
 }
 
 /// A lane that is not open yet.
-fn fresh(throttled: bool, now: Time) -> Lane {
-    Lane::new(if throttled { Throttle::new(now) } else { Throttle::free() })
+fn fresh(id: LaneId, throttled: bool, now: Time) -> Lane {
+    Lane::new(match throttled {
+        true if id == LaneId::FIRST => Throttle::new(now),
+        true => Throttle::beside_others(now),
+        false => Throttle::free(),
+    })
 }

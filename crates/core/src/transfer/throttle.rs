@@ -70,6 +70,8 @@ pub struct Estimate {
 #[derive(Clone, Debug)]
 pub struct Throttle {
     is_free: bool,
+    /// Further lanes of the session fill the same path.
+    is_beside: bool,
     phase: Phase,
     window: f64,
     sent: u64,
@@ -117,6 +119,7 @@ impl Throttle {
     pub fn new(now: Time) -> Self {
         Self {
             is_free: false,
+            is_beside: false,
             phase: Phase::Startup { careful: false },
             window: FIRST,
             sent: 0,
@@ -147,6 +150,11 @@ impl Throttle {
             in_path: (0.0, now),
             is_waiting: false,
         }
+    }
+
+    /// The same for a lane beside others of the session: together they are to stop before the path's queue overflows.
+    pub fn beside_others(now: Time) -> Self {
+        Self { is_beside: true, ..Self::new(now) }
     }
 
     /// For a lane whose engine looks after its path by itself: it has always room.
@@ -282,6 +290,7 @@ impl Throttle {
                 let part = match careful {
                     true => 8.0,
                     false if self.window < SLOWER => 2.0,
+                    false if self.is_beside => 8.0,
                     false => 4.0,
                 };
                 self.window = (self.window + sample.bytes as f64 / part).min(MOST);

@@ -24,6 +24,8 @@ use std::time::Duration;
 const SHORTEST: Duration = Duration::from_millis(8);
 /// The goodput to compare with is that of this span, and of at least so many round trips.
 const BEFORE: (Duration, u32) = (Duration::from_millis(1600), 8);
+/// Or of this one, if that is less.
+const NEWEST: Duration = Duration::from_millis(800);
 /// Fresh lanes are given so long to get going: slow start.
 const WARM_UP: (Duration, u32) = (Duration::from_millis(600), 8);
 /// Then they are measured.
@@ -307,7 +309,9 @@ impl Manager {
                 let next = (2 * carrying).min(most);
                 let may_grow = well >= self.target && next > carrying;
                 if may_grow && is_long && waiting >= WAITING && limited >= 0.5 {
-                    let trial = Trial { target: self.target, carrying, goodput };
+                    // Of lanes that have lost much only the newest tells what they can still do.
+                    let newest = self.history.since(ago(now, NEWEST)).map_or(goodput, |seen| seen.goodput);
+                    let trial = Trial { target: self.target, carrying, goodput: goodput.min(newest) };
                     self.target = next;
                     self.phase = Phase::Growing { trial, until: now + OPENING };
                 }
