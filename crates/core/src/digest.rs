@@ -24,12 +24,35 @@ pub struct BlockDigest(pub [u8; 32]);
 impl BlockDigest {
     /// Hashes block `index` of a file; `whole` says that the file has no other block.
     pub fn of(bytes: &[u8], index: u32, whole: bool) -> Self {
-        if whole {
-            return Self(*blake3::hash(bytes).as_bytes());
-        }
+        let mut hasher = BlockHasher::new(index);
+        hasher.update(bytes);
+        hasher.finish(whole)
+    }
+}
+
+/// Hashes a block whose bytes come one after another.
+#[derive(Clone, Debug)]
+pub struct BlockHasher(blake3::Hasher);
+
+impl BlockHasher {
+    /// For block `index` of a file.
+    pub fn new(index: u32) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.set_input_offset(u64::from(index) * BLOCK_LEN);
-        Self(hasher.update(bytes).finalize_non_root())
+        Self(hasher)
+    }
+
+    /// Adds what comes next; fastest in parts of a power of two, of 16 KiB or more. A block has at most [`BLOCK_LEN`] bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The block's digest; `whole` says that the file has no other block, so it has to be the first.
+    pub fn finish(&self, whole: bool) -> BlockDigest {
+        BlockDigest(match whole {
+            true => *self.0.finalize().as_bytes(),
+            false => self.0.finalize_non_root(),
+        })
     }
 }
 
@@ -131,6 +154,19 @@ mod tests {
 
             assert_eq!(blocks.len() as u64, count);
             assert_eq!(Digest::join(&blocks).0, *blake3::hash(&bytes).as_bytes(), "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn a_block_may_come_in_parts() {
+        let bytes: Vec<u8> = (0..BLOCK_LEN).map(|i| (i * 31 % 251) as u8).collect();
+        for (index, whole) in [(0, true), (0, false), (7, false)] {
+            for part in [1, 1000, 16 << 10, 128 << 10] {
+                let bytes = &bytes[..(part * 9).min(bytes.len())];
+                let mut hasher = BlockHasher::new(index);
+                bytes.chunks(part).for_each(|part| hasher.update(part));
+                assert_eq!(hasher.finish(whole), BlockDigest::of(bytes, index, whole), "{part}");
+            }
         }
     }
 

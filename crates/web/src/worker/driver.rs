@@ -5,7 +5,7 @@
 //! ```
 use super::{
     OWN,
-    arrived::Arrived,
+    arrived::{Arrived, Part},
     channels::Channels,
     clock::now,
     post,
@@ -210,11 +210,11 @@ impl Driver {
                 }
                 Output::Read { block, len } => self.read(machine, block, len),
                 Output::Place { block, len, at, bytes } => {
-                    machine.blocks.place(block, len, at, &message[bytes.clone()]);
-                    let takes = machine.sinks.get(&block.transfer).is_some_and(Sink::takes_messages);
-                    if let Some(buffer) = buffer.filter(|_| takes) {
-                        machine.arrived.keep(block, at, buffer, bytes);
-                        machine.channels.handed_on(buffer.byte_length());
+                    let range = bytes.clone();
+                    let bytes = &message[bytes];
+                    match buffer {
+                        Some(message) => machine.place(&Part { block, len, at, message, range, bytes }),
+                        None => machine.blocks.place(block, len, at, bytes),
                     }
                 }
                 Output::Hash { block, len, whole } => machine.hash(block, len, whole),

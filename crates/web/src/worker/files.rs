@@ -1,5 +1,6 @@
 //! What is offered and read, received and written: the driver's part that has to do with files.
 use super::{
+    arrived::Part,
     clock::now,
     driver::{Driver, Machine},
     post,
@@ -137,10 +138,22 @@ impl Machine {
         matches!(kind, Some(EntryKind::File { size: Some(size) }) if size == u64::from(len))
     }
 
+    /// Keeps what arrived as it is, or puts it to its place.
+    pub(super) fn place(&mut self, part: &Part<'_>) {
+        let takes = self.sinks.get(&part.block.transfer).is_some_and(Sink::takes_messages);
+        if takes && self.arrived.keep(part, &mut self.blocks) {
+            self.channels.handed_on(part.message.byte_length());
+        } else {
+            self.blocks.place(part.block, part.len, part.at, part.bytes);
+        }
+    }
+
     pub(super) fn hash(&mut self, block: BlockRef, len: u32, whole: bool) {
-        let bytes = self.blocks.get(block).unwrap_or_default();
-        let bytes = bytes.get(..len as usize).unwrap_or(bytes);
-        let digest = BlockDigest::of(bytes, block.index, whole);
+        let digest = self.arrived.digest(block, len, whole).unwrap_or_else(|| {
+            let bytes = self.blocks.get(block).unwrap_or_default();
+            let bytes = bytes.get(..len as usize).unwrap_or(bytes);
+            BlockDigest::of(bytes, block.index, whole)
+        });
         if let Some(session) = &mut self.session {
             session.handle_hashed(block, digest, now());
         }
