@@ -72,7 +72,7 @@ impl App {
                 self.progress.set(progress);
                 let told = self.told.get() + 1;
                 self.told.set(told);
-                if told % TIDY == 0 {
+                if told.is_multiple_of(TIDY) {
                     browser::hurry_collector(16 << 20);
                 }
             }
