@@ -57,7 +57,8 @@ impl Arrived {
         let of = self.0.get_or_insert_with(block, fresh);
         // Whoever takes a message takes all of it: it has to be this block's alone.
         let is_alone = bytes.len() >= SHORT && 2 * bytes.len() > message.byte_length() as usize;
-        if let Some(kept) = of.as_mut().filter(|kept| is_alone && at == kept.len) {
+        let fits = |kept: &Kept| at == kept.len && at as usize + bytes.len() <= len as usize;
+        if let Some(kept) = of.as_mut().filter(|kept| is_alone && fits(kept)) {
             kept.parts.push(part.view());
             kept.len += bytes.len() as u32;
             kept.hasher.update(bytes);

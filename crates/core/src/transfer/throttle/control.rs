@@ -117,12 +117,12 @@ impl Round {
 }
 
 impl Throttle {
-    /// The same where programs are quiet, and no loss has shown that the path's queue is short.
+    /// A queue of our own that may stand where programs are quiet, in seconds.
     pub(super) fn share(&self) -> f64 {
         (self.path.rtt().unwrap_or(0.0) / 10.0).clamp(0.004, 0.012)
     }
 
-    /// A queue of our own that may stand, in seconds.
+    /// The same where they need not be, and where a loss has shown how short the path's queue is.
     pub(super) fn tolerated(&self) -> f64 {
         let share = self.share();
         share.min(self.shallow.unwrap_or(share)) + self.path.noise()
