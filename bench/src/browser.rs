@@ -3,7 +3,7 @@
 //! Each run has browsers of its own, as when somebody opens a link: the service worker is then in the page's process. With
 //! `--reuse` all runs share two browsers, and from the second on a service worker that still runs for the page before is in
 //! that page's process: Chromium then takes every byte over one border more, which costs about a tenth. The same is to be
-//! expected in a second tab.
+//! expected in a second tab. Before each run, of either, memory is touched (`memory.rs`), since only our runs write a file.
 
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use anyhow::Result;
 use e2e::{Browser, Server, Usage, random_file, ticks_by_role, ticks_since, usage};
 
 use crate::bare::Bare;
+use crate::memory::touch_memory;
 use crate::options::Options;
 use crate::page::{Transfer, browsers};
 use crate::stats::{Pairs, Run};
@@ -37,6 +38,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
             let both = [&sender, &receiver];
             let (run, roles) = if ours {
                 let transfer = Transfer::offer(&server, &sender, &receiver, &file).await?;
+                touch_memory(dir.path(), bytes)?;
                 let meter = Meter::start(both);
                 let saved = transfer.accept(Duration::from_secs(600)).await?;
                 let (run, roles) = meter.stop(bytes);
@@ -45,6 +47,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
                 (run, roles)
             } else {
                 let bare = Bare::open(&server.url, &sender, &receiver).await?;
+                touch_memory(dir.path(), bytes)?;
                 let meter = Meter::start(both);
                 bare.carry(bytes).await?;
                 let (run, roles) = meter.stop(bytes);

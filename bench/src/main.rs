@@ -17,6 +17,7 @@
 mod bare;
 mod browser;
 mod code;
+mod memory;
 mod native;
 mod open;
 mod options;

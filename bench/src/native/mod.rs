@@ -8,7 +8,6 @@ mod netcat;
 
 use std::cell::Cell;
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -16,6 +15,7 @@ use anyhow::{Context, Result, ensure};
 use e2e::{Joined, Server, Terminal, high_water_mark, random_file};
 use serde_json::json;
 
+use crate::memory::touch_memory;
 use crate::options::Options;
 use crate::stats::{Pairs, Run, median};
 
@@ -90,18 +90,6 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     options.result(&result);
     Ok(())
-}
-
-/// Fills memory for a file of this size and frees it: what a virtual machine's host has taken back meanwhile costs whoever
-/// gets it next up to 3 CPU s/GB, the more the later it comes.
-fn touch_memory(dir: &Path, bytes: u64) -> Result<()> {
-    let path = dir.join("touched");
-    let mut file = fs::File::create(&path)?;
-    let zeros = vec![0; 1 << 20];
-    for _ in 0..bytes >> 20 {
-        file.write_all(&zeros)?;
-    }
-    fs::remove_file(path).context("a file of zeros")
 }
 
 /// CPU s/GiB to CPU s/GB.
