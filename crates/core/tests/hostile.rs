@@ -85,6 +85,27 @@ fn frames_out_of_turn_end_the_session_in_words() {
 }
 
 #[test]
+fn frames_that_come_together_count_as_if_each_came_alone() {
+    let ping = || Control::from(control::Ping {}).encode();
+    let together = |frames: Vec<Vec<u8>>| control::Together { frames };
+
+    let (mut world, _) = receiving();
+    assert_eq!(says(&mut world, 1, together(vec![ping(), vec![0x80, 0xff], ping()])), None);
+    let nested = Control::from(together(vec![ping()])).encode();
+    let said = says(&mut world, 1, together(vec![ping(), nested]));
+    assert_eq!(said, Some(Closed::Protocol("frames within frames".into())));
+
+    let (mut world, _) = receiving();
+    assert!(is_broken(&says(&mut world, 1, together(vec![vec![0x7f, 0xa0], ping()]))));
+
+    let (mut world, _) = receiving();
+    let bye = Control::from(control::Bye {}).encode();
+    let late = Control::from(control::Offer { transfer: 7, entries: 0, text: Some("late".into()) }).encode();
+    says(&mut world, 1, together(vec![bye, late]));
+    assert!(!world.peers[1].has(|e| matches!(e, Event::Text { .. })), "{:#?}", world.events());
+}
+
+#[test]
 fn a_sender_is_not_fooled_by_a_hostile_receiver() {
     let run = |file, first, count| BlockRun { file, first, count };
     let frames: Vec<Control> = vec![

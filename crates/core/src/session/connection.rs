@@ -10,7 +10,7 @@ use crate::{
     time::Time,
     transfer::{Broken, Transfers},
     wire::{
-        control::{Control, Negotiate, Ping, Pong},
+        control::{Control, Negotiate, Ping, Pong, Together},
         meeting::Sealed,
         signal::Presence,
     },
@@ -104,21 +104,40 @@ impl Session {
     }
 
     fn handle_control(&mut self, message: &[u8], now: Time) -> Result<(), Broken> {
-        let frame = Control::decode(message).map_err(|error| Broken(error.to_string()))?;
         self.transfers.heard(now);
+        match decode(message)? {
+            Some(Control::Together(Together { frames })) => {
+                for frame in frames {
+                    match decode(&frame)? {
+                        Some(Control::Together(_)) => return Err(Broken("frames within frames".into())),
+                        Some(frame) => self.handle_frame(frame, now)?,
+                        None => {}
+                    }
+                }
+                Ok(())
+            }
+            Some(frame) => self.handle_frame(frame, now),
+            None => Ok(()),
+        }
+    }
+
+    fn handle_frame(&mut self, frame: Control, now: Time) -> Result<(), Broken> {
+        if !matches!(self.phase, Phase::Connected { .. } | Phase::Closing { .. }) {
+            return Ok(()); // a frame in the same message was the last
+        }
         match frame {
-            Some(Control::Pong(_)) => {
+            Control::Pong(_) => {
                 if let Phase::Connected { liveness, .. } = &mut self.phase
                     && let Some(round_trip) = liveness.answered(now)
                 {
                     self.transfers.handle_round_trip(round_trip);
                 }
             }
-            Some(Control::Sealed(sealed)) => self.handle_sealed(&sealed, now)?,
-            Some(Control::Ping(_)) => self.transfers.outbox.control(Pong {}),
-            Some(Control::Bye(_)) => self.handle_bye(now),
-            Some(Control::Negotiate(frame)) => self.handle_negotiate(frame, now)?,
-            Some(frame) => {
+            Control::Sealed(sealed) => self.handle_sealed(&sealed, now)?,
+            Control::Ping(_) => self.transfers.outbox.control(Pong {}),
+            Control::Bye(_) => self.handle_bye(now),
+            Control::Negotiate(frame) => self.handle_negotiate(frame, now)?,
+            frame => {
                 if matches!(&frame, Control::Hello(hello) if hello.media == Some(true))
                     && self.media == Media::Here
                 {
@@ -127,7 +146,6 @@ impl Session {
                 }
                 self.transfers.handle_control(frame, now)?;
             }
-            None => {}
         }
         Ok(())
     }
@@ -242,4 +260,8 @@ impl Session {
             }
         }
     }
+}
+
+fn decode(frame: &[u8]) -> Result<Option<Control>, Broken> {
+    Control::decode(frame).map_err(|error| Broken(error.to_string()))
 }

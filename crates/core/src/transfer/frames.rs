@@ -33,7 +33,8 @@ impl Transfers {
             | Control::Pong(_)
             | Control::Bye(_)
             | Control::Sealed(_)
-            | Control::Negotiate(_) => {}
+            | Control::Negotiate(_)
+            | Control::Together(_) => {}
         }
         self.tidy(now);
         self.outbox.is_read()

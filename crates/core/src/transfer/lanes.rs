@@ -135,9 +135,11 @@ impl Lanes {
         reporter.received(len, stamp, now).then(|| reporter.report(id.0, now))
     }
 
-    /// Reports whose time has come.
-    pub(super) fn due_reports(&mut self, now: Time) -> impl Iterator<Item = Report> {
-        let due = move |lane: &Lane| lane.reporter.timeout().is_some_and(|at| at <= now);
+    /// Reports whose time has come; where other messages go just now, those too that can go along.
+    pub(super) fn due_reports(&mut self, along: bool, now: Time) -> impl Iterator<Item = Report> {
+        let due = move |Lane { reporter, .. }: &Lane| {
+            reporter.timeout().is_some_and(|at| at <= now) || along && reporter.takes_along()
+        };
         let lanes = self.lanes.iter_mut().filter(move |(_, lane)| due(lane));
         lanes.map(move |(id, lane)| lane.reporter.report(id.0, now))
     }

@@ -33,7 +33,7 @@ use std::{sync::Arc, time::Duration};
 /// Characters of a message for a person that go to the other side, at most.
 const MAX_WORDS: usize = 500;
 /// Acknowledgements wait at most so long for company.
-const FLUSH: Duration = Duration::from_millis(50);
+const FLUSH: Duration = Duration::from_millis(100);
 
 /// The other side did something that the protocol does not allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -220,13 +220,13 @@ impl Transfers {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Time) {
-        if self.flush_at.is_some_and(|at| now >= at) {
-            self.flush_at = None;
+        let flushes = self.flush_at.take_if(|at| now >= *at).is_some();
+        if flushes {
             for (_, receiving) in &mut self.receiving {
                 receiving.flush(true, &mut self.outbox);
             }
         }
-        for report in self.lanes.due_reports(now) {
+        for report in self.lanes.due_reports(flushes, now) {
             self.outbox.control(report);
         }
         self.lanes.handle_timeout(now);

@@ -3,7 +3,7 @@ use crate::{
     output::{Event, Output},
     rtc::LaneId,
     transfer::Broken,
-    wire::control::Control,
+    wire::control::{Control, Together},
 };
 use std::collections::VecDeque;
 
@@ -12,6 +12,8 @@ use std::collections::VecDeque;
 const CONTROL_QUEUE: u64 = 256 << 10;
 /// Control bytes that wait for a side that does not read, at most.
 const MAX_UNREAD: usize = 32 << 20;
+/// Bytes of frames that go together in one message, at most: a message costs a page far more than its bytes.
+const TOGETHER: usize = 4 << 10;
 /// What a waiting frame costs beside its bytes.
 const FRAME_COST: usize = 64;
 
@@ -66,12 +68,72 @@ impl Outbox {
     pub(super) fn poll(&mut self, connected: bool) -> Option<Output> {
         if connected
             && self.has_room()
-            && let Some(message) = self.control.pop_front()
+            && let Some(message) = self.next_message()
         {
             self.control_buffered += message.len() as u64;
-            self.control_len -= message.len() + FRAME_COST;
             return Some(Output::Control { lane: LaneId::FIRST, message });
         }
         self.outputs.pop_front()
+    }
+
+    /// The next frame, with those behind it that fit in its message.
+    fn next_message(&mut self) -> Option<Vec<u8>> {
+        let mut frames = vec![self.control.pop_front()?];
+        let mut len = frames[0].len();
+        while let Some(next) = self.control.pop_front_if(|next| len + next.len() <= TOGETHER) {
+            len += next.len();
+            frames.push(next);
+        }
+        self.control_len -= len + frames.len() * FRAME_COST;
+        match frames.len() {
+            1 => frames.pop(),
+            _ => Some(Control::from(Together { frames }).encode()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::control::{Cancel, CancelReason, Done, Ping};
+
+    /// The frames of each message that goes.
+    fn messages(outbox: &mut Outbox) -> Vec<Vec<Control>> {
+        let whole = |frame: &[u8]| Control::decode(frame).expect("it is right").expect("it is known");
+        let messages = std::iter::from_fn(|| match outbox.poll(true) {
+            Some(Output::Control { message, .. }) => Some(whole(&message)),
+            _ => None,
+        });
+        let frames = |message| match message {
+            Control::Together(together) => together.frames.iter().map(|frame| whole(frame)).collect(),
+            frame => vec![frame],
+        };
+        messages.map(frames).collect()
+    }
+
+    #[test]
+    fn short_frames_that_wait_go_together_in_order() {
+        let mut outbox = Outbox::default();
+        let long = |transfer| Cancel { transfer, reason: CancelReason::Source, message: "x".repeat(3000) };
+        let said: [Control; 5] =
+            [Ping {}.into(), Done { transfer: 1 }.into(), long(2).into(), long(3).into(), Ping {}.into()];
+        said.iter().cloned().for_each(|frame| outbox.control(frame));
+
+        let heard = messages(&mut outbox);
+
+        assert_eq!(heard.iter().map(Vec::len).collect::<Vec<_>>(), [3, 2]);
+        assert_eq!(heard.concat(), said);
+        assert_eq!(outbox.control_len, 0);
+    }
+
+    #[test]
+    fn a_frame_alone_is_a_message_as_it_is() {
+        let mut outbox = Outbox::default();
+        outbox.control(Ping {});
+
+        assert_eq!(
+            outbox.poll(true),
+            Some(Output::Control { lane: LaneId::FIRST, message: vec![0x10, 0xa0] })
+        );
     }
 }

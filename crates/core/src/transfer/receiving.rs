@@ -320,7 +320,7 @@ impl Receiving {
         let position = moving.position() + moving.window;
         // What is written and not yet committed costs memory, too: many small files may outrun a slow disk.
         let is_behind = moving.to_commit.ready.len() > COMMITS_BEHIND;
-        let is_due = position >= moving.granted + moving.window / 8 || (now && position > moving.granted);
+        let is_due = position >= moving.granted + moving.window / 4 || (now && position > moving.granted);
         if is_due && !is_behind {
             moving.granted = position;
             out.control(control::Grant { transfer, position });

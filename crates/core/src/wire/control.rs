@@ -290,6 +290,14 @@ pub struct Negotiate {
 }
 fields!(Negotiate { 0: number, 1: bytes });
 
+/// Several frames in one message, in order; none of them is one of these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Together {
+    /// Each as if it came alone.
+    pub frames: Vec<Vec<u8>>,
+}
+fields!(Together { 0: frames });
+
 frames! {
     /// What peers say on the control channel.
     pub enum Control {
@@ -333,6 +341,8 @@ frames! {
         0x13 => Sealed,
         /// Either: about this connection itself, what else goes through the room.
         0x14 => Negotiate,
+        /// Either: several of these at once.
+        0x15 => Together,
     }
 }
 
@@ -424,6 +434,8 @@ mod tests {
         both(Bye {}.into(), "12 a0");
         both(Sealed { number: 3, bytes: vec![1, 2] }.into(), "13 a2 00 03 01 42 0102");
         both(Negotiate { number: 3, bytes: vec![9] }.into(), "14 a2 00 03 01 41 09");
+        let frames = vec![Control::from(Ping {}).encode(), Control::from(Done { transfer: 1 }).encode()];
+        both(Together { frames }.into(), "15 a1 00 82 42 10a0 44 0fa10001");
     }
 
     #[test]

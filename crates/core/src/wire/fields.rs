@@ -186,6 +186,8 @@ impl Field for Vec<u8> {
     }
 }
 
+impl Item for Vec<u8> {}
+
 impl<const N: usize> Field for [u8; N] {
     fn write(&self, to: &mut Writer<'_>) -> Written {
         to.bytes(self)?;
