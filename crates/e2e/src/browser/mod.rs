@@ -118,7 +118,9 @@ impl Browser {
         if let Some(seat) = seat {
             command = seat.host.command(&command);
         }
-        let (process, port) = Process::start(&mut command, port)?;
+        // A driver takes the same port on IPv4 and IPv6, and on the second of them somebody else may have it already.
+        let (process, port) =
+            Process::start(&mut command, port).or_else(|_| Process::start(&mut command, port))?;
         let driver = WebDriver::new(format!("http://{address}:{port}"), capabilities).await?;
         driver.set_script_timeout(PATIENCE * 10).await?;
         if kind == Kind::Chromium && !options.service_worker {

@@ -38,8 +38,8 @@ impl Reporter {
         (self.len, self.stamp, self.arrived) = (len, stamp, now);
         let frames = match len {
             ..=SHORT_FRAME => SHORT_FRAMES,
-            ..=LONG_FRAME => LONG_FRAMES,
-            _ => LAN_FRAMES,
+            _ if self.is_near() => LAN_FRAMES,
+            _ => LONG_FRAMES,
         };
         let is_overdue = self.is_near() && now.since(self.told) >= LAN_TAIL;
         is_overdue || self.received - self.reported >= frames * len as u64
