@@ -1,6 +1,6 @@
 //! Several connections between two browsers, one of which ends under way.
 //!
-//! A line as good as a test's wants no second lane, so the page is asked for some with `?lanes=`.
+//! A line as good as a test's wants three lanes, and only after a while, so the page is asked for four with `?lanes=`.
 
 use std::collections::BTreeMap;
 

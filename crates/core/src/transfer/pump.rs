@@ -38,6 +38,7 @@ impl Transfers {
     /// A lane is no more: what was on the way on it goes on others.
     pub(crate) fn handle_lane_closed(&mut self, lane: LaneId, now: Time) {
         let lost = self.lanes.close(lane, now);
+        self.sending.iter_mut().for_each(|(_, sending)| sending.lane_closed(lane));
         self.send_again(lost);
         self.pump(now);
     }
@@ -96,8 +97,7 @@ impl Transfers {
             sending.pages(&mut self.outbox);
             sending.read_ahead(&mut self.outbox);
             while let Some((lane, max_frame)) = self.lanes.next(now) {
-                let may_lose = lane != LaneId::FIRST;
-                let Some(runs) = sending.frame(max_frame, may_lose, &mut self.outbox) else { break };
+                let Some(runs) = sending.frame(lane, max_frame, &mut self.outbox) else { break };
                 let bytes: usize = runs.iter().map(|r| data::RUN_HEADER + r.len as usize).sum();
                 self.lanes.sent(lane, (data::FRAME_HEADER + bytes) as u64, *id, &runs, now);
                 self.outbox.push(Output::Data { lane, transfer: *id, stamp, runs });

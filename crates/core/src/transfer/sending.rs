@@ -15,6 +15,7 @@ use crate::{
     meter::Meter,
     output::*,
     ranges::Ranges,
+    rtc::LaneId,
     time::Time,
     wire::control::{self, BlockRun, FileRoot},
     wire::data::Run,
@@ -225,10 +226,10 @@ impl Sending {
 
     /// The next data frame, at most `max_frame` bytes, within the grant. `may_lose`: what is given to the lane may
     /// have to be sent again.
-    pub(super) fn frame(&mut self, max_frame: usize, may_lose: bool, out: &mut Outbox) -> Option<Vec<Run>> {
+    pub(super) fn frame(&mut self, lane: LaneId, max_frame: usize, out: &mut Outbox) -> Option<Vec<Run>> {
         let paused = self.paused_here || self.paused_there;
         match &mut self.state {
-            State::Moving(moving) if !paused => moving.frame(max_frame, may_lose, out),
+            State::Moving(moving) if !paused => moving.frame(lane, max_frame, out),
             _ => None,
         }
     }
@@ -243,6 +244,13 @@ impl Sending {
     pub(super) fn forget_sent(&mut self, out: &mut Outbox) {
         if let State::Moving(moving) = &mut self.state {
             mem::take(&mut moving.sent).into_iter().for_each(|block| out.push(Output::Forget(block)));
+        }
+    }
+
+    /// A lane takes nothing any more.
+    pub(super) fn lane_closed(&mut self, lane: LaneId) {
+        if let State::Moving(moving) = &mut self.state {
+            moving.lane_closed(lane);
         }
     }
 

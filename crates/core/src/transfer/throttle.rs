@@ -20,7 +20,7 @@ use crate::{
     transfer::pump::stamp_of,
     wire::{
         control::Report,
-        data::{FRAME_HEADER, RUN_HEADER},
+        data::{FRAME_HEADER, LAN_FRAME, RUN_HEADER},
     },
 };
 use control::{Climb, Phase, Recent, Round, STALE, Trial};
@@ -35,7 +35,7 @@ const LEAST: f64 = 10.0 * PACKET;
 const MOST: f64 = (16 << 20) as f64;
 /// Frames: as long as a browser's burst at least.
 const SHORTEST: f64 = 2.0 * PACKET;
-const LONGEST: usize = 64 << 10;
+const LONGEST: usize = LAN_FRAME;
 /// On a LAN a browser's CPU is the limit, and nothing waits for long behind a long frame: an eighth of a block. To an
 /// engine of our own a frame costs next to nothing, and shorter ones keep more at work at the same time.
 const LONGEST_NEAR: usize = BLOCK_LEN as usize / 8 + FRAME_HEADER + RUN_HEADER;

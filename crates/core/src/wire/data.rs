@@ -16,6 +16,8 @@ use std::ops::Range;
 
 /// Bytes of a data frame, at most (the peer's `max-message-size` may be smaller).
 pub const MAX_FRAME_LEN: usize = 262_144;
+/// A longer one belongs to a LAN, on either side.
+pub(crate) const LAN_FRAME: usize = 64 << 10;
 /// Bytes before the first run.
 pub const FRAME_HEADER: usize = 9;
 /// Bytes before a run's own.

@@ -62,7 +62,7 @@ pub(super) fn choose_where(folder: bool, name: &str) -> Option<Promise> {
     picker.call1(&window(), &options).ok()?.dyn_into().ok()
 }
 
-/// Further lanes that are opened whatever they bring: `?lanes=4` in the address, for tests on lines that want none.
+/// Further lanes that are opened whatever they bring: `?lanes=4` in the address, for tests on lines that want fewer.
 pub(super) fn lanes() -> u8 {
     let search = window().location().search().unwrap_or_default();
     let value = search.trim_start_matches('?').split('&').find_map(|part| part.strip_prefix("lanes="));

@@ -12,9 +12,10 @@ use crate::{
     map::{Map, Set},
     output::*,
     ranges::Ranges,
+    rtc::LaneId,
     transfer::Broken,
     wire::control::{self, BlockDigests},
-    wire::data::{FRAME_HEADER, RUN_HEADER, Run},
+    wire::data::{FRAME_HEADER, LAN_FRAME, RUN_HEADER, Run},
 };
 use std::{collections::VecDeque, mem, ops::Range, sync::Arc};
 
@@ -42,6 +43,8 @@ struct Ready {
     left: Ranges,
     /// Some of it is on a lane that may end.
     may_be_lost: bool,
+    /// The lane that it began on.
+    lane: Option<LaneId>,
 }
 
 #[derive(Debug)]
@@ -181,7 +184,7 @@ impl Moving {
             Part::Whole => Ranges::from(0..u64::from(read.len)),
             Part::Of(ranges) => ranges,
         };
-        let ready = Ready { block, len: read.len, left, may_be_lost: false };
+        let ready = Ready { block, len: read.len, left, may_be_lost: false, lane: None };
         match is_again {
             true => self.ready.push_front(ready),
             false => self.ready.push_back(ready),
@@ -199,12 +202,29 @@ impl Moving {
         self.ready.iter().any(|ready| self.allowed(ready) > 0)
     }
 
-    pub(super) fn frame(&mut self, max_frame: usize, may_lose: bool, out: &mut Outbox) -> Option<Vec<Run>> {
+    /// Where the next bytes for a lane are: the first that may go, which leaves out bytes to be sent again behind a block
+    /// that the receiver has no memory for yet. A lane that `finishes` its blocks takes none that began on another, as long
+    /// as there are others.
+    fn next_ready(&self, lane: LaneId, finishes: bool) -> Option<usize> {
+        let may_go = |ready: &Ready| self.allowed(ready) > 0;
+        let is_its_own = |ready: &Ready| ready.lane.is_none_or(|began| began == lane);
+        let own = self.ready.iter().position(|ready| is_its_own(ready) && may_go(ready));
+        own.filter(|_| finishes).or_else(|| self.ready.iter().position(may_go))
+    }
+
+    /// A lane takes nothing any more.
+    pub(super) fn lane_closed(&mut self, lane: LaneId) {
+        self.ready.iter_mut().for_each(|ready| _ = ready.lane.take_if(|began| *began == lane));
+    }
+
+    pub(super) fn frame(&mut self, lane: LaneId, max_frame: usize, out: &mut Outbox) -> Option<Vec<Run>> {
+        let may_lose = lane != LaneId::FIRST;
+        // Of a LAN's long frames, that come in order, the receiver of a download need not put its blocks together.
+        let finishes = max_frame > LAN_FRAME;
         let mut room = max_frame.checked_sub(FRAME_HEADER)?;
         let mut runs = Vec::new();
         while room > RUN_HEADER {
-            // The first, but for bytes to be sent again behind a block that the receiver has no memory for yet.
-            let Some(at) = self.ready.iter().position(|ready| self.allowed(ready) > 0) else { break };
+            let Some(at) = self.next_ready(lane, finishes) else { break };
             let room_here = (room - RUN_HEADER) as u64;
             let left = self.ready[at].left.len();
             // The frames of a block are of one size, and a block that needs several begins with one of its own.
@@ -219,6 +239,7 @@ impl Moving {
             runs.push(Run { file: ready.block.file, offset, len: len as u32 });
             room -= RUN_HEADER + len as usize;
             ready.may_be_lost |= may_lose;
+            ready.lane.get_or_insert(lane);
             if ready.left.len() == 0
                 && let Some(ready) = self.ready.remove(at)
             {
@@ -275,7 +296,7 @@ impl Moving {
         } else if let Some(reading) = self.reading.get_mut(&block) {
             reading.add(part);
         } else if let Some(len) = self.kept.remove(&block) {
-            self.ready.push_front(Ready { block, len, left: bytes(len), may_be_lost: true });
+            self.ready.push_front(Ready { block, len, left: bytes(len), may_be_lost: true, lane: None });
         } else if !self.is_stream(block.file) {
             // A stream's block that is not kept went over the first lane, which ends with the session.
             self.again.get_or_insert_with(block, || Part::Of(Ranges::default())).add(part);
@@ -339,3 +360,6 @@ impl Part {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,13 @@
 //! The receiver's side: when a lane's report is due, and what is in it.
-use crate::{time::Time, transfer::pump::stamp_of, wire::control::Report};
+use crate::{
+    time::Time,
+    transfer::pump::stamp_of,
+    wire::{control::Report, data::LAN_FRAME},
+};
 use std::time::Duration;
 
 /// Up to this length a frame belongs to a path whose queue matters more than the CPU.
 const SHORT_FRAME: usize = 16 << 10;
-/// A longer frame belongs to a LAN.
-const LONG_FRAME: usize = 64 << 10;
 /// Frames to a report: short ones, long ones, and those of a LAN (of 128 KiB: one report for 2 MiB).
 const SHORT_FRAMES: u64 = 2;
 const LONG_FRAMES: u64 = 4;
@@ -46,7 +48,7 @@ impl Reporter {
     }
 
     fn is_near(&self) -> bool {
-        self.len > LONG_FRAME
+        self.len > LAN_FRAME
     }
 
     /// When what is not reported yet is to be.

@@ -1,5 +1,4 @@
-//! What is remembered of a lane, and of the last seconds of all.
-use super::{Look, View};
+//! What is seen of the lanes, and what is remembered of each and of the last seconds of all.
 use crate::{rtc::LaneId, time::Time};
 use std::{collections::VecDeque, time::Duration};
 
@@ -7,6 +6,33 @@ use std::{collections::VecDeque, time::Duration};
 const COLLAPSE: (f64, Duration) = (0.125, Duration::from_millis(2000));
 /// And that has carried as much as this before, in bytes a second: else there is nothing to compare with.
 const PROVEN: f64 = 50_000.0;
+
+/// A lane, as it is seen.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::transfer) struct View {
+    pub(in crate::transfer) id: LaneId,
+    pub(in crate::transfer) is_connected: bool,
+    /// Bytes reported as arrived, ever.
+    pub(in crate::transfer) delivered: u64,
+    /// Bytes given to it and not reported.
+    pub(in crate::transfer) on_the_way: u64,
+    pub(in crate::transfer) round_trip: Option<Duration>,
+    /// Its engine holds it back, not the path.
+    pub(in crate::transfer) is_limited: bool,
+    /// Others have a queue standing in its path.
+    pub(in crate::transfer) is_contested: bool,
+}
+
+/// All lanes at one moment.
+#[derive(Debug)]
+pub(in crate::transfer) struct Look<'a> {
+    pub(in crate::transfer) now: Time,
+    /// More is to be sent than the lanes have room for.
+    pub(in crate::transfer) is_waiting: bool,
+    /// The other side was heard just now.
+    pub(in crate::transfer) is_alive: bool,
+    pub(in crate::transfer) lanes: &'a [View],
+}
 
 /// What is remembered of a lane.
 #[derive(Debug, Default)]

@@ -143,13 +143,35 @@ fn lanes_that_bring_nothing_are_closed_and_tried_again_ever_more_rarely() {
 }
 
 #[test]
+fn a_lan_has_three_lanes_unless_they_bring_less() {
+    let lan = || {
+        let mut model = Model::new(20e6, 20e6, stock());
+        (model.round_trip, model.is_limited) = (Duration::from_micros(600), false);
+        model
+    };
+    let mut model = lan();
+    assert_eq!(model.run(60.0), (3, 0), "they bring no more, and cost less");
+
+    let mut worse = lan();
+    worse.run(2.0);
+    assert_eq!(worse.further().len(), 3);
+    worse.line_rate = 15e6;
+    worse.run(4.0);
+    assert!(worse.further().is_empty());
+
+    let mut idle = lan();
+    idle.is_waiting = false;
+    assert_eq!(idle.run(60.0), (0, 0), "the disk or the receiver is the limit");
+}
+
+#[test]
 fn without_evidence_nothing_is_opened() {
     let quiet = |change: fn(&mut Model)| {
         let mut model = Model::new(200e3, 2.5e6, stock());
         change(&mut model);
         model.run(60.0).0
     };
-    assert_eq!(quiet(|model| model.round_trip = Duration::from_millis(3)), 0, "a LAN");
+    assert_eq!(quiet(|model| model.round_trip = Duration::from_millis(6)), 0, "a short path");
     assert_eq!(quiet(|model| model.is_limited = false), 0, "the path is the limit");
     assert_eq!(quiet(|model| model.is_waiting = false), 0, "the disk or the receiver is the limit");
     assert_eq!(quiet(|model| model.manager.handle_path(true)), 0, "a relay has room for one");
@@ -160,7 +182,7 @@ fn without_evidence_nothing_is_opened() {
 #[test]
 fn a_lane_that_crawls_is_replaced_but_not_one_on_a_silent_path() {
     let mut model = Model::new(200e3, 2.5e6, LaneRules { least: 3, ..stock() });
-    model.round_trip = Duration::from_millis(3);
+    model.round_trip = Duration::from_millis(6);
     model.run(8.0);
     let lanes = model.further();
     model.crawling = vec![lanes[0]];
@@ -175,7 +197,7 @@ fn a_lane_that_crawls_is_replaced_but_not_one_on_a_silent_path() {
 #[test]
 fn a_first_lane_that_crawls_gets_one_beside_it() {
     let mut model = Model::new(2.5e6, 2.5e6, stock());
-    model.round_trip = Duration::from_millis(3);
+    model.round_trip = Duration::from_millis(6);
     model.run(8.0);
     model.crawling = vec![LaneId::FIRST];
     assert_eq!(model.run(10.0), (1, 0));
