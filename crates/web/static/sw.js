@@ -103,7 +103,7 @@ function respond({ port, name, size }) {
 // Chromium's collector waits for tens of MiB of buffers. It sees this one too, of which no page is ever touched: so it
 // comes by more often, and what was passed on does not lie about for as long.
 function hurry(bytes) {
-  return new ArrayBuffer(2 * bytes);
+  return new ArrayBuffer(4 * bytes);
 }
 
 // RFC 8187: what encodeURIComponent leaves and the header may not have.

@@ -50,8 +50,9 @@ impl Part<'_> {
 }
 
 impl Arrived {
-    /// Keeps a part; or else says so, and what was kept of its block has moved to `blocks`.
-    pub(super) fn keep(&mut self, part: &Part<'_>, blocks: &mut Blocks) -> bool {
+    /// Keeps a part; or else says how many bytes of messages were kept in vain, and what was kept of its block has moved
+    /// to `blocks`.
+    pub(super) fn keep(&mut self, part: &Part<'_>, blocks: &mut Blocks) -> Result<(), u32> {
         let Part { block, len, at, bytes, message, .. } = *part;
         let fresh = || Some(Kept { parts: Vec::new(), len: 0, hasher: BlockHasher::new(block.index) });
         let of = self.0.get_or_insert_with(block, fresh);
@@ -62,14 +63,15 @@ impl Arrived {
             kept.parts.push(part.view());
             kept.len += bytes.len() as u32;
             kept.hasher.update(bytes);
-            return true;
+            return Ok(());
         }
-        let mut start = 0;
+        let (mut start, mut left) = (0, 0);
         for before in of.take().into_iter().flat_map(|kept| kept.parts) {
             blocks.place(block, len, start, &before.to_vec());
             start += before.length();
+            left += before.buffer().byte_length();
         }
-        false
+        Err(left)
     }
 
     /// The digest of a block of `len` bytes, if all of it was kept.

@@ -58,6 +58,11 @@ impl Channels {
         self.heard = self.heard.saturating_sub(bytes);
     }
 
+    /// So many bytes of messages that were to leave this thread do not.
+    pub(super) fn kept_back(&mut self, bytes: u32) {
+        self.heard += bytes;
+    }
+
     /// Sends one message.
     pub(super) fn send(&mut self, lane: LaneId, channel: Channel, message: &[u8]) {
         let place = (lane.0, channel.stream());

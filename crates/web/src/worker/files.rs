@@ -141,10 +141,13 @@ impl Machine {
     /// Keeps what arrived as it is, or puts it to its place.
     pub(super) fn place(&mut self, part: &Part<'_>) {
         let takes = self.sinks.get(&part.block.transfer).is_some_and(Sink::takes_messages);
-        if takes && self.arrived.keep(part, &mut self.blocks) {
-            self.channels.handed_on(part.message.byte_length());
-        } else {
-            self.blocks.place(part.block, part.len, part.at, part.bytes);
+        let kept = if takes { self.arrived.keep(part, &mut self.blocks) } else { Err(0) };
+        match kept {
+            Ok(()) => self.channels.handed_on(part.message.byte_length()),
+            Err(left) => {
+                self.channels.kept_back(left);
+                self.blocks.place(part.block, part.len, part.at, part.bytes);
+            }
         }
     }
 

@@ -204,12 +204,16 @@ impl Moving {
 
     /// Where the next bytes for a lane are: the first that may go, which leaves out bytes to be sent again behind a block
     /// that the receiver has no memory for yet. A lane that `finishes` its blocks takes none that began on another, as long
-    /// as there are others.
+    /// as there are others or some are being read.
     fn next_ready(&self, lane: LaneId, finishes: bool) -> Option<usize> {
         let may_go = |ready: &Ready| self.allowed(ready) > 0;
         let is_its_own = |ready: &Ready| ready.lane.is_none_or(|began| began == lane);
         let own = self.ready.iter().position(|ready| is_its_own(ready) && may_go(ready));
-        own.filter(|_| finishes).or_else(|| self.ready.iter().position(may_go))
+        match own {
+            Some(own) if finishes => Some(own),
+            None if finishes && !self.reading.is_empty() => None,
+            _ => self.ready.iter().position(may_go),
+        }
     }
 
     /// A lane takes nothing any more.

@@ -54,3 +54,17 @@ fn what_began_on_a_lane_that_closed_goes_on_another_first() {
 
     assert_eq!(block(moving.frame(LaneId(4), LONG, &mut out)), Some(0));
 }
+
+#[test]
+fn on_a_lan_a_lane_waits_for_a_block_of_its_own_while_one_is_being_read() {
+    let (mut moving, mut out) = ready();
+    for lane in [2, 4, 6, 8] {
+        moving.frame(LaneId(lane), LONG, &mut out).expect("a block for each");
+    }
+    moving.reading.insert(BlockRef { transfer: TransferId(0), file: FileIndex(0), index: 4 }, Part::Whole);
+    assert_eq!(moving.frame(LaneId(10), LONG, &mut out), None);
+
+    moving.reading = Map::new();
+
+    assert!(moving.frame(LaneId(10), LONG, &mut out).is_some(), "nothing else will come");
+}
