@@ -182,6 +182,28 @@ fn no_lane_waits_for_a_slow_one_and_memory_stays_bounded_in_any_order() {
 }
 
 #[test]
+fn on_a_lan_each_lane_has_blocks_of_its_own_and_none_waits_for_one_that_stopped() {
+    for told_after in [Duration::ZERO, 10 * MINUTE] {
+        let near = limited(Link::new(100_000_000, Duration::from_micros(250)), 10_000_000);
+        let mut world = World::new(15, near);
+        (world.throttled, world.lanes) = (true, at_least(3)); // else frames are not as long as a LAN's
+        world.meet();
+        let transfer = send(&mut world, 0, 1, &[("a", 120 * MIB)], sequential());
+        world.run(2 * SECOND);
+        let lanes = world.further_lanes();
+        assert_eq!(lanes.len(), 3, "{lanes:?}");
+        let before = bytes(&world, transfer);
+        world.run(SECOND);
+        let rate = (bytes(&world, transfer) - before) as f64;
+        assert!(rate > 0.9 * 30e6, "{:.1} MB/s of three lanes at 10", rate / 1e6);
+
+        world.break_lane(lanes[0], told_after);
+
+        arrives(&mut world, 0, 1, transfer, 5 * SECOND);
+    }
+}
+
+#[test]
 fn lanes_are_closed_when_nothing_moves_and_with_the_session() {
     let mut world = World::connected_with(11, lossy(), at_least(3));
     let transfer = send(&mut world, 0, 1, &[("a", 8 * MIB)], any());

@@ -106,7 +106,8 @@ impl World {
         world
     }
 
-    fn meet(&mut self) {
+    /// Two peers are added, meet and connect.
+    pub fn meet(&mut self) {
         let opener = self.open();
         let code = self.code(opener);
         let joiner = self.join(&code);

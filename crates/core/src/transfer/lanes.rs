@@ -165,17 +165,23 @@ impl Lanes {
         })
     }
 
-    /// The lane that takes the next frame, and how long that may be: among those with room the one that would
-    /// deliver it first.
-    pub(super) fn next(&self, now: Time) -> Option<(LaneId, usize)> {
+    /// Whether a lane carries file bytes now.
+    pub(super) fn carries(&self, lane: LaneId, now: Time) -> bool {
+        self.carriers(now).any(|(id, _)| id == lane)
+    }
+
+    /// The lane that takes the next frame, and how long that may be: among those with room, save the `idle`, the one that
+    /// would deliver it first.
+    pub(super) fn next(&self, idle: &[LaneId], now: Time) -> Option<(LaneId, usize)> {
         let queue = if self.throttled { BROWSER_QUEUE } else { QUEUE };
         let queue = (queue / self.carriers(now).count().max(1) as u64).max(LANE_QUEUE);
-        let with_room = self.carriers(now).filter(|(_, lane)| lane.has_room(queue, self.frame(lane), now));
+        let has_room =
+            |(id, lane): &(LaneId, &Lane)| !idle.contains(id) && lane.has_room(queue, self.frame(lane), now);
         let wait = |(id, lane): &(LaneId, &Lane)| {
             // What a lane is not known to carry it may yet carry: 64 KiB/s.
             lane.on_the_way() as f64 / self.manager.rate(*id).max(65_536.0)
         };
-        let (id, lane) = with_room.min_by(|a, b| wait(a).total_cmp(&wait(b)))?;
+        let (id, lane) = self.carriers(now).filter(has_room).min_by(|a, b| wait(a).total_cmp(&wait(b)))?;
         Some((id, self.frame(lane)))
     }
 
@@ -197,7 +203,7 @@ impl Lanes {
             return Lost::new();
         }
         let is_well = |id: &LaneId| self.lanes.get(id).is_some_and(|lane| !lane.is_late(now));
-        let Some((free, _)) = self.next(now).filter(|(id, _)| is_well(id)) else { return Lost::new() };
+        let Some((free, _)) = self.next(&[], now).filter(|(id, _)| is_well(id)) else { return Lost::new() };
         let mut late = Lost::new();
         for (_, lane) in self.lanes.iter_mut().filter(|(id, _)| **id != free) {
             late.extend(lane.take_late(AGAIN - late.len(), now));

@@ -38,7 +38,6 @@ impl Transfers {
     /// A lane is no more: what was on the way on it goes on others.
     pub(crate) fn handle_lane_closed(&mut self, lane: LaneId, now: Time) {
         let lost = self.lanes.close(lane, now);
-        self.sending.iter_mut().for_each(|(_, sending)| sending.lane_closed(lane));
         self.send_again(lost);
         self.pump(now);
     }
@@ -96,8 +95,16 @@ impl Transfers {
         for (id, sending) in &mut self.sending {
             sending.pages(&mut self.outbox);
             sending.read_ahead(&mut self.outbox);
-            while let Some((lane, max_frame)) = self.lanes.next(now) {
-                let Some(runs) = sending.frame(lane, max_frame, &mut self.outbox) else { break };
+            let mut idle = Vec::new();
+            while let Some((lane, max_frame)) = self.lanes.next(&idle, now) {
+                let carries = |other| self.lanes.carries(other, now);
+                let Some(runs) = sending.frame(lane, max_frame, carries, &mut self.outbox) else {
+                    if !sending.has_frame() {
+                        break;
+                    }
+                    idle.push(lane); // what there is others finish
+                    continue;
+                };
                 let bytes: usize = runs.iter().map(|r| data::RUN_HEADER + r.len as usize).sum();
                 self.lanes.sent(lane, (data::FRAME_HEADER + bytes) as u64, *id, &runs, now);
                 self.outbox.push(Output::Data { lane, transfer: *id, stamp, runs });
@@ -117,7 +124,7 @@ impl Transfers {
 
     /// What is to be done about the lanes, when it is time.
     pub(crate) fn wishes(&mut self, now: Time) -> Vec<Wish> {
-        let is_waiting = self.lanes.next(now).is_none() && self.sending.values().any(Sending::has_frame);
+        let is_waiting = self.lanes.next(&[], now).is_none() && self.sending.values().any(Sending::has_frame);
         self.lanes.tend(is_waiting, now)
     }
 

@@ -224,17 +224,23 @@ impl Sending {
         }
     }
 
-    /// The next data frame, at most `max_frame` bytes, within the grant. `may_lose`: what is given to the lane may
-    /// have to be sent again.
-    pub(super) fn frame(&mut self, lane: LaneId, max_frame: usize, out: &mut Outbox) -> Option<Vec<Run>> {
+    /// The next data frame for a lane, at most `max_frame` bytes, within the grant; `carries` knows the other lanes that
+    /// get on with what they began.
+    pub(super) fn frame(
+        &mut self,
+        lane: LaneId,
+        max_frame: usize,
+        carries: impl Fn(LaneId) -> bool,
+        out: &mut Outbox,
+    ) -> Option<Vec<Run>> {
         let paused = self.paused_here || self.paused_there;
         match &mut self.state {
-            State::Moving(moving) if !paused => moving.frame(lane, max_frame, out),
+            State::Moving(moving) if !paused => moving.frame(lane, max_frame, carries, out),
             _ => None,
         }
     }
 
-    /// Whether there is something for a lane with room.
+    /// Whether there is something for some lane with room.
     pub(super) fn has_frame(&self) -> bool {
         let paused = self.paused_here || self.paused_there;
         matches!(&self.state, State::Moving(moving) if !paused && moving.has_frame())
@@ -244,13 +250,6 @@ impl Sending {
     pub(super) fn forget_sent(&mut self, out: &mut Outbox) {
         if let State::Moving(moving) = &mut self.state {
             mem::take(&mut moving.sent).into_iter().for_each(|block| out.push(Output::Forget(block)));
-        }
-    }
-
-    /// A lane takes nothing any more.
-    pub(super) fn lane_closed(&mut self, lane: LaneId) {
-        if let State::Moving(moving) = &mut self.state {
-            moving.lane_closed(lane);
         }
     }
 

@@ -203,32 +203,27 @@ impl Moving {
     }
 
     /// Where the next bytes for a lane are: the first that may go, which leaves out bytes to be sent again behind a block
-    /// that the receiver has no memory for yet. A lane that `finishes` its blocks takes none that began on another, as long
-    /// as there are others or some are being read.
-    fn next_ready(&self, lane: LaneId, finishes: bool) -> Option<usize> {
-        let may_go = |ready: &Ready| self.allowed(ready) > 0;
-        let is_its_own = |ready: &Ready| ready.lane.is_none_or(|began| began == lane);
-        let own = self.ready.iter().position(|ready| is_its_own(ready) && may_go(ready));
-        match own {
-            Some(own) if finishes => Some(own),
-            None if finishes && !self.reading.is_empty() => None,
-            _ => self.ready.iter().position(may_go),
-        }
+    /// that the receiver has no memory for yet, and what another lane `finishes`.
+    fn next_ready(&self, finishes: impl Fn(LaneId) -> bool) -> Option<usize> {
+        let takes = |ready: &Ready| !ready.lane.is_some_and(&finishes) && self.allowed(ready) > 0;
+        self.ready.iter().position(takes)
     }
 
-    /// A lane takes nothing any more.
-    pub(super) fn lane_closed(&mut self, lane: LaneId) {
-        self.ready.iter_mut().for_each(|ready| _ = ready.lane.take_if(|began| *began == lane));
-    }
-
-    pub(super) fn frame(&mut self, lane: LaneId, max_frame: usize, out: &mut Outbox) -> Option<Vec<Run>> {
+    pub(super) fn frame(
+        &mut self,
+        lane: LaneId,
+        max_frame: usize,
+        carries: impl Fn(LaneId) -> bool,
+        out: &mut Outbox,
+    ) -> Option<Vec<Run>> {
         let may_lose = lane != LaneId::FIRST;
         // Of a LAN's long frames, that come in order, the receiver of a download need not put its blocks together.
-        let finishes = max_frame > LAN_FRAME;
+        let is_near = max_frame > LAN_FRAME;
+        let finishes = |other| is_near && other != lane && carries(other);
         let mut room = max_frame.checked_sub(FRAME_HEADER)?;
         let mut runs = Vec::new();
         while room > RUN_HEADER {
-            let Some(at) = self.next_ready(lane, finishes) else { break };
+            let Some(at) = self.next_ready(&finishes) else { break };
             let room_here = (room - RUN_HEADER) as u64;
             let left = self.ready[at].left.len();
             // The frames of a block are of one size, and a block that needs several begins with one of its own.

@@ -29,7 +29,7 @@ fn carried(max_frame: usize, frames: usize) -> [Vec<u64>; 2] {
     let mut carried = [Vec::new(), Vec::new()];
     for _ in 0..frames {
         for (lane, blocks) in [2, 4].into_iter().zip(&mut carried) {
-            let runs = moving.frame(LaneId(lane), max_frame, &mut out).unwrap_or_default();
+            let runs = moving.frame(LaneId(lane), max_frame, |_| true, &mut out).unwrap_or_default();
             blocks.extend(runs.iter().map(|run| run.offset / MIB));
             blocks.dedup();
         }
@@ -44,27 +44,23 @@ fn on_a_lan_a_block_stays_on_the_lane_that_it_began_on() {
 }
 
 #[test]
-fn what_began_on_a_lane_that_closed_goes_on_another_first() {
+fn what_began_on_a_lane_that_does_not_carry_any_more_goes_on_another_first() {
     let (mut moving, mut out) = ready();
     let block = |runs: Option<Vec<Run>>| runs.map(|runs| runs[0].offset / MIB);
-    assert_eq!(block(moving.frame(LaneId(2), LONG, &mut out)), Some(0));
-    assert_eq!(block(moving.frame(LaneId(4), LONG, &mut out)), Some(1));
+    let carries = |lane: LaneId| lane != LaneId(2);
+    assert_eq!(block(moving.frame(LaneId(2), LONG, |_| true, &mut out)), Some(0));
+    assert_eq!(block(moving.frame(LaneId(4), LONG, |_| true, &mut out)), Some(1));
 
-    moving.lane_closed(LaneId(2));
-
-    assert_eq!(block(moving.frame(LaneId(4), LONG, &mut out)), Some(0));
+    assert_eq!(block(moving.frame(LaneId(4), LONG, carries, &mut out)), Some(0));
 }
 
 #[test]
-fn on_a_lan_a_lane_waits_for_a_block_of_its_own_while_one_is_being_read() {
+fn on_a_lan_a_lane_waits_for_a_block_of_its_own() {
     let (mut moving, mut out) = ready();
     for lane in [2, 4, 6, 8] {
-        moving.frame(LaneId(lane), LONG, &mut out).expect("a block for each");
+        moving.frame(LaneId(lane), LONG, |_| true, &mut out).expect("a block for each");
     }
-    moving.reading.insert(BlockRef { transfer: TransferId(0), file: FileIndex(0), index: 4 }, Part::Whole);
-    assert_eq!(moving.frame(LaneId(10), LONG, &mut out), None);
 
-    moving.reading = Map::new();
-
-    assert!(moving.frame(LaneId(10), LONG, &mut out).is_some(), "nothing else will come");
+    assert_eq!(moving.frame(LaneId(10), LONG, |_| true, &mut out), None);
+    assert!(moving.frame(LaneId(10), SHORT, |_| true, &mut out).is_some());
 }
