@@ -103,6 +103,9 @@ impl World {
                 }
                 Seen::Message { end, stream, content, .. } => {
                     let channel = if stream == 0 { Channel::Control } else { Channel::Data };
+                    if channel == Channel::Control {
+                        self.tell_waiting(end);
+                    }
                     self.peers[end].session.handle_message(lane, channel, &content, self.now);
                     self.drain(end, Some(&content[..]));
                 }
@@ -113,6 +116,15 @@ impl World {
                     }
                 }
             }
+        }
+    }
+
+    /// As browsers' drivers do when a report may come.
+    fn tell_waiting(&mut self, end: Id) {
+        let Some(net) = &self.net else { return };
+        let waiting = self.flows.iter().map(|(lane, flow)| (*lane, net.buffered(*flow, end, 1)));
+        for (lane, bytes) in waiting.collect::<Vec<_>>() {
+            self.peers[end].session.handle_waiting(lane, bytes);
         }
     }
 

@@ -1,0 +1,63 @@
+//! Prints the share of a line that a transfer between two browsers uses, lanes and all, over a grid of paths, in virtual
+//! time: what `cargo xtask bench paths --full` measures with real ones.
+//!
+//! ```text
+//! cargo run --release -p beeline-sim --example sessions -- [--mbit 40] [--rtt 50] [--queue 1] [--loss 0.1] [--seeds 3]
+//! ```
+use beeline_core::{
+    manifest::Manifest,
+    output::{Acceptance, Event, Order},
+};
+use beeline_sim::{World, files, net::Path};
+use std::time::Duration;
+
+const HALF: Duration = Duration::from_secs(8);
+
+fn argument<T: std::str::FromStr>(name: &str) -> Option<T> {
+    std::env::args().skip_while(|arg| arg != name).nth(1)?.parse().ok()
+}
+
+fn wanted<T: std::str::FromStr + PartialEq>(name: &str, all: [T; 3]) -> impl Iterator<Item = T> {
+    let only: Option<T> = argument(name);
+    all.into_iter().filter(move |one| only.as_ref().is_none_or(|only| only == one))
+}
+
+/// Share of the line in the second half of 16 s, and the lanes beside the first at its end.
+fn share(path: Path, seed: u64) -> (f64, usize) {
+    let mut world = World::browsers(seed, path);
+    let entries = files(&mut world.peers[0].disk, &[("a", 120 << 20)]);
+    let manifest = Manifest::new(entries).expect("one file");
+    let transfer = world.with(0, |session, now| session.offer(manifest, now));
+    let offered = |event: &Event| matches!(event, Event::Offered { .. });
+    assert!(world.run_until(HALF, |world| world.peers[1].has(offered)), "offered");
+    let how = Acceptance { order: Order::Sequential, window: 8 << 20, held: vec![] };
+    world.with(1, |session, now| session.accept(transfer, how, now));
+    let bytes =
+        |w: &World| w.peers[1].session.progress(transfer, w.now()).map_or(0, |progress| progress.bytes);
+
+    world.run(HALF);
+    let before = bytes(&world);
+    world.run(HALF);
+
+    let share = (bytes(&world) - before) as f64 * 8.0 / HALF.as_secs_f64() / path.rate;
+    (share, world.further_lanes().len())
+}
+
+fn main() {
+    let seeds = argument("--seeds").unwrap_or(3);
+    println!("share of the line in the second half of 16 s (lanes beside the first), by seed");
+    for mbit in wanted("--mbit", [10.0, 20.0, 40.0]) {
+        for rtt in wanted("--rtt", [20, 50, 100]) {
+            for queue in wanted("--queue", [0.3, 1.0, 4.0]) {
+                for loss in wanted("--loss", [0.0, 0.1, 1.0]) {
+                    print!("{mbit:>3} Mbit/s {rtt:>3} ms  queue {queue:<3}  loss {loss:>3} % |");
+                    for seed in 1..=seeds {
+                        let (share, lanes) = share(Path::new(mbit, rtt, queue, loss), seed);
+                        print!(" {share:.2} ({lanes:2})");
+                    }
+                    println!();
+                }
+            }
+        }
+    }
+}
