@@ -51,7 +51,7 @@ fn main() {
             for queue in wanted("--queue", [0.3, 1.0, 4.0]) {
                 for loss in wanted("--loss", [0.0, 0.1, 1.0]) {
                     print!("{mbit:>3} Mbit/s {rtt:>3} ms  queue {queue:<3}  loss {loss:>3} % |");
-                    for seed in 1..=seeds {
+                    for seed in argument("--seed").unwrap_or(1)..=seeds {
                         let (share, lanes) = share(Path::new(mbit, rtt, queue, loss), seed);
                         print!(" {share:.2} ({lanes:2})");
                     }

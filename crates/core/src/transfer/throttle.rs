@@ -109,8 +109,8 @@ pub struct Throttle {
     stalled: Option<Time>,
     /// Whether bytes waited in the engine in the latest round that tells.
     waits: Option<bool>,
-    /// The path's queue in the latest round in which none did, in seconds, and when that was.
-    in_path: (f64, Time),
+    /// The path's queue in the latest rounds in which none did, in seconds, and when the last of them was.
+    in_path: ([f64; 3], Time),
     is_waiting: bool,
 }
 
@@ -147,7 +147,7 @@ impl Throttle {
             held_back: None,
             stalled: None,
             waits: None,
-            in_path: (0.0, now),
+            in_path: ([0.0; 3], now),
             is_waiting: false,
         }
     }
@@ -399,8 +399,10 @@ impl Throttle {
 
     /// Others have a queue standing in the path.
     fn is_contested(&self) -> bool {
-        let (queue, at) = self.in_path;
-        let stands = queue > 2.0 * self.share() && self.heard.since(at) < 2 * STALE;
+        // What waited for a lost packet is late for a round or two.
+        let (queues, at) = self.in_path;
+        let stands =
+            queues.iter().all(|queue| *queue > 2.0 * self.share()) && self.heard.since(at) < 2 * STALE;
         stands || matches!(self.phase, Phase::Competing(_))
     }
 

@@ -293,7 +293,7 @@ impl Manager {
                 let is_long = self.round_trip.is_some_and(|round_trip| round_trip >= SHORTEST);
                 let carrying = well.max(1);
                 let most = if contested >= 0.5 { most.min(self.most_beside_others()) } else { most };
-                let next = if self.is_near() { NEAR.1 } else { 2 * carrying }.min(most);
+                let next = if self.is_near() { NEAR.1 } else { (2 * carrying).max(4) }.min(most);
                 let may_grow = well >= self.target && next > carrying;
                 let may_help = self.is_near() || is_long && limited >= 0.5;
                 if may_grow && may_help && waiting >= WAITING {
@@ -314,16 +314,19 @@ impl Manager {
                 }
             }
             Phase::Measuring { trial, from, until } if now >= until => {
-                let Some(Seen { goodput, waiting, .. }) = self.history.since(from) else {
+                let Some(Seen { goodput, waiting, limited, contested }) = self.history.since(from) else {
                     return self.shrink(trial, now);
                 };
                 let more = well.max(trial.carrying) as f64 / trial.carrying as f64 - 1.0;
-                let worth = if self.is_near() { STAY } else { 1.0 + WORTH * more };
+                let worth = if self.is_near() { STAY } else { 1.0 + WORTH * more.min(1.0) };
                 if waiting < WAITING {
                     // Something else is the limit now: as it is, it is enough.
                     self.phase = Phase::Resting { until: now + REST.0 };
                 } else if goodput >= trial.goodput * worth {
                     self.rest = REST.0;
+                    self.phase = Phase::Watching { since: from };
+                } else if trial.target == 0 && limited >= 0.5 && contested < 0.5 {
+                    // What the first lane had may have been left over from its start-up: nobody gets that back.
                     self.phase = Phase::Watching { since: from };
                 } else {
                     self.shrink(trial, now);

@@ -164,7 +164,7 @@ impl Throttle {
             let waits = 2 * self.round.waiting > self.round.asked;
             self.waits = Some(waits);
             if !waits {
-                self.in_path = (self.queue, now);
+                self.in_path = ([self.queue, self.in_path.0[0], self.in_path.0[1]], now);
             }
         }
         let limited = self.round.limited;
@@ -172,8 +172,13 @@ impl Throttle {
             _ if self.is_near() => {}
             Phase::Startup { .. } => {}
             _ if self.draining.take().is_some() => {}
-            _ if self.is_noisy() => self.climb(limited),
-            Phase::Steady => self.steady(limited, now),
+            _ if self.is_noisy() && (self.shallow.is_some() || self.queue > self.share() / 2.0) => {
+                self.climb(limited)
+            }
+            Phase::Steady => {
+                self.climb = Climb::default();
+                self.steady(limited, now);
+            }
             Phase::Competing(other) => self.compete(other, before, limited, now),
         }
         self.begin_round();

@@ -133,13 +133,22 @@ fn beside_others_it_does_not_take_all_it_could() {
 
 #[test]
 fn lanes_that_bring_nothing_are_closed_and_tried_again_ever_more_rarely() {
-    let mut model = Model::new(2.5e6, 2.5e6, stock());
+    let mut model = Model::new(700e3, 2.5e6, stock());
     let (opened, closed) = model.run(60.0);
-    assert!(model.further().is_empty());
-    assert!(opened == closed && (2..=6).contains(&opened), "{opened} in the first minute");
+    assert_eq!(model.further().len(), 4, "they carry all there is");
+    assert!(opened == closed + 4 && (8..=16).contains(&opened), "{opened} in the first minute");
     model.run(600.0);
     let (opened, _) = model.run(600.0);
-    assert!(opened <= 12, "{opened} in ten minutes");
+    assert!(opened <= 6 * 4, "{opened} in ten minutes");
+}
+
+#[test]
+fn what_the_first_lane_had_from_its_start_up_is_not_asked_of_others() {
+    let mut model = Model::new(2e6, 2.5e6, stock());
+    model.run(1.8);
+    model.lane_rate = 200e3;
+    model.run(16.0);
+    assert_eq!(model.most, 15, "four carry less than one did, and then 15 carry more");
 }
 
 #[test]
