@@ -19,13 +19,15 @@ pub(crate) fn bench(name: &str, options: &[&str]) -> Result<()> {
                 cargo(["run", "--quiet", "--release", "-p", "beeline-sctp", "--example", "sim", "--"]);
             return step("bench sim", command.args(options));
         }
-        "sim-paths" => {
+        "sim-paths" | "sim-sessions" => {
+            let example = &name["sim-".len()..];
             let mut command =
-                cargo(["run", "--quiet", "--release", "-p", "beeline-sim", "--example", "paths", "--"]);
-            return step("bench sim-paths", command.args(options));
+                cargo(["run", "--quiet", "--release", "-p", "beeline-sim", "--example", example, "--"]);
+            return step(&format!("bench {name}"), command.args(options));
         }
         _ => bail!(
-            "no such measurement: {name}\nhint: browser, code, native, open, paths, sim, sim-paths, ui or wan"
+            "no such measurement: {name}\n\
+             hint: browser, code, native, open, paths, sim, sim-paths, sim-sessions, ui or wan"
         ),
     }
     run(name, options)

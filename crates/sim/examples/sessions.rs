@@ -2,7 +2,7 @@
 //! time: what `cargo xtask bench paths --full` measures with real ones.
 //!
 //! ```text
-//! cargo run --release -p beeline-sim --example sessions -- [--mbit 40] [--rtt 50] [--queue 1] [--loss 0.1] [--seeds 3]
+//! cargo xtask bench sim-sessions [--mbit 40] [--rtt 50] [--queue 1] [--loss 0.1] [--seeds 3] [--seed 1]
 //! ```
 use beeline_core::{
     manifest::Manifest,

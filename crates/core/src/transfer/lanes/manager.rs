@@ -42,7 +42,9 @@ const WARM_UP: (Duration, u32) = (Duration::from_millis(600), 8);
 const MEASURE: (Duration, u32) = (Duration::from_millis(1600), 12);
 /// Of the spans, the part in which data has to wait for lanes: else something else is the limit.
 const WAITING: f64 = 0.7;
-/// What n more lanes have to bring, of what they would bring if each carried as much as those before.
+/// So many lanes come for the first one, whose start-up may have been fast and is lost with it; then twice as many.
+const FIRST_STEP: usize = 4;
+/// Twice as many have to bring this part more; fewer of course less.
 const WORTH: f64 = 0.2;
 /// A lane that does not open within this time does not.
 const OPENING: Duration = Duration::from_secs(10);
@@ -293,7 +295,7 @@ impl Manager {
                 let is_long = self.round_trip.is_some_and(|round_trip| round_trip >= SHORTEST);
                 let carrying = well.max(1);
                 let most = if contested >= 0.5 { most.min(self.most_beside_others()) } else { most };
-                let next = if self.is_near() { NEAR.1 } else { (2 * carrying).max(4) }.min(most);
+                let next = if self.is_near() { NEAR.1 } else { (2 * carrying).max(FIRST_STEP) }.min(most);
                 let may_grow = well >= self.target && next > carrying;
                 let may_help = self.is_near() || is_long && limited >= 0.5;
                 if may_grow && may_help && waiting >= WAITING {
