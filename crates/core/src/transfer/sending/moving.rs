@@ -223,7 +223,7 @@ impl Moving {
         let mut room = max_frame.checked_sub(FRAME_HEADER)?;
         let mut runs = Vec::new();
         while room > RUN_HEADER {
-            let Some(at) = self.next_ready(&finishes) else { break };
+            let Some(at) = self.next_ready(finishes) else { break };
             let room_here = (room - RUN_HEADER) as u64;
             let left = self.ready[at].left.len();
             // The frames of a block are of one size, and a block that needs several begins with one of its own.
