@@ -6,8 +6,8 @@
 //! ```
 //! On quiet machines a decision is made once a round trip, from the smallest delay of at least [`SAMPLES`](super::SAMPLES) reports.
 //! Busy programs make all of them late, and so do packets that are lost at random; then neither a delay nor its smallest
-//! means a queue: cuts starve the lane. There [`Climb`] searches by rate alone, unless the smallest is next to nothing: that is
-//! no queue whatever else there is. Tried and given up: a floor of 256 KiB on short noisy paths (it came and
+//! means a queue: cuts starve the lane. There [`Climb`] searches by rate alone; and where the smallest is next to nothing, which
+//! is no queue whatever else there is, the window grows by a packet. (By more, it overran the queue.) Tried and given up: a floor of 256 KiB on short noisy paths (it came and
 //! went with the noise, and overran the queue each time), pacing by the delivery rate (late reports make it fall, and
 //! the rate falls with it), rates over the time between two reports (what a loss held back comes at once, and looks
 //! like gigabits), a drain of half the window (what refills it is a burst of its own).
@@ -173,11 +173,13 @@ impl Throttle {
             _ if self.is_near() => {}
             Phase::Startup { .. } => {}
             _ if self.draining.take().is_some() => {}
-            _ if self.is_noisy() && !self.is_surely_empty() => self.climb(limited),
-            Phase::Steady => {
-                self.climb = Climb::default();
-                self.steady(limited, now);
+            _ if self.is_noisy() => {
+                if limited && self.is_surely_empty() {
+                    self.window = (self.window + PACKET).min(MOST);
+                }
+                self.climb(limited);
             }
+            Phase::Steady => self.steady(limited, now),
             Phase::Competing(other) => self.compete(other, before, limited, now),
         }
         self.begin_round();
@@ -188,9 +190,11 @@ impl Throttle {
         self.path.noise() > NOISY
     }
 
-    /// However late programs are: what came this fast met no queue. But what a short one can take is a matter of less.
+    /// However late programs are, what came this fast met no queue. But what a short one can take is a matter of less, and on
+    /// a short path the search is faster.
     fn is_surely_empty(&self) -> bool {
-        self.shallow.is_none() && self.queue <= self.share() / 2.0
+        let is_long = self.path.rtt().is_some_and(|rtt| rtt >= SHORT);
+        is_long && self.shallow.is_none() && self.queue <= self.share() / 2.0
     }
 
     /// Windows that bring more are kept, others are not.
