@@ -209,6 +209,7 @@ impl Moving {
         self.ready.iter().position(takes)
     }
 
+    /// See [`Sending::frame`](super::Sending::frame).
     pub(super) fn frame(
         &mut self,
         lane: LaneId,

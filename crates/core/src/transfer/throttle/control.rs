@@ -4,13 +4,14 @@
 //! Startup ──a delay rises: careful──> Startup ──delays stay up, or a loss──> Steady ──two cuts in vain──> Competing
 //!                                                                               ^──queue gone, two cuts help──┘
 //! ```
-//! On quiet machines a decision is made once a round trip, from the smallest delay of at least [`SAMPLES`](super::SAMPLES) reports.
-//! Busy programs make all of them late, and so do packets that are lost at random; then neither a delay nor its smallest
-//! means a queue: cuts starve the lane. There [`Climb`] searches by rate alone; and where the smallest is next to nothing, which
-//! is no queue whatever else there is, the window grows by a packet. (By more, it overran the queue.) Tried and given up: a floor of 256 KiB on short noisy paths (it came and
-//! went with the noise, and overran the queue each time), pacing by the delivery rate (late reports make it fall, and
-//! the rate falls with it), rates over the time between two reports (what a loss held back comes at once, and looks
-//! like gigabits), a drain of half the window (what refills it is a burst of its own).
+//! On quiet machines a decision is made once a round trip, from the smallest delay of at least
+//! [`SAMPLES`](super::SAMPLES) reports. Busy programs make all of them late, and so do packets that are lost at random;
+//! then neither a delay nor its smallest means a queue: cuts starve the lane. There [`Climb`] searches by rate alone; and
+//! where the smallest is next to nothing, which is no queue whatever else there is, the window grows by a packet. (By
+//! more, it overran the queue.) Tried and given up: a floor of 256 KiB on short noisy paths (it came and went with the
+//! noise, and overran the queue each time), pacing by the delivery rate (late reports make it fall, and the rate falls
+//! with it), rates over the time between two reports (what a loss held back comes at once, and looks like gigabits), a
+//! drain of half the window (what refills it is a burst of its own).
 use super::{LEAST, MOST, PACKET, Throttle, path::SHORT};
 use crate::time::Time;
 use std::{collections::VecDeque, time::Duration};
