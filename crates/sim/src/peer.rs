@@ -37,6 +37,10 @@ pub struct Peer {
     pub(crate) host: Option<(Id, PeerId)>,
     pub(crate) dead: bool,
     pub(crate) wake: Option<Time>,
+    /// What its session asked for; it may come later.
+    pub(crate) wanted: Option<Time>,
+    /// When its program saw something last: what comes late keeps its order.
+    pub(crate) seen: Time,
     pub(crate) rtc: BTreeMap<LaneId, Rtc>,
     pub(crate) buffered: BTreeMap<(LaneId, Channel), u64>,
 }
@@ -62,6 +66,8 @@ impl Peer {
             host: None,
             dead: false,
             wake: None,
+            wanted: None,
+            seen: Time::default(),
             rtc: BTreeMap::new(),
             buffered: BTreeMap::new(),
         }

@@ -103,11 +103,13 @@ impl World {
                 }
                 Seen::Message { end, stream, content, .. } => {
                     let channel = if stream == 0 { Channel::Control } else { Channel::Data };
-                    if channel == Channel::Control {
-                        self.tell_waiting(end);
+                    if self.busy.is_zero() {
+                        self.receive(end, lane, channel, &content);
+                    } else {
+                        let at = (self.now + self.late()).max(self.peers[end].seen);
+                        self.peers[end].seen = at;
+                        self.at_time(at, Happening::Received(end, lane, channel, content));
                     }
-                    self.peers[end].session.handle_message(lane, channel, &content, self.now);
-                    self.drain(end, Some(&content[..]));
                 }
                 Seen::Buffered { end, bytes, .. } => {
                     for channel in lane.channels() {
@@ -117,6 +119,15 @@ impl World {
                 }
             }
         }
+    }
+
+    /// A program gets a message from its browser.
+    pub(super) fn receive(&mut self, id: Id, lane: LaneId, channel: Channel, content: &[u8]) {
+        if channel == Channel::Control {
+            self.tell_waiting(id);
+        }
+        self.peers[id].session.handle_message(lane, channel, content, self.now);
+        self.drain(id, Some(content));
     }
 
     /// As browsers' drivers do when a report may come.

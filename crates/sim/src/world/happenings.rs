@@ -8,7 +8,8 @@ use beeline_core::{
     time::Time,
     wire::signal::PeerId,
 };
-use std::{cmp::Reverse, time::Duration};
+use rand_core::RngCore;
+use std::{cmp::Reverse, sync::Arc, time::Duration};
 
 /// Something that will happen.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) enum Happening {
     Disconnected(Id),
     Rtc(Id, RtcEvent),
     Message(Id, LaneId, Channel, Vec<u8>),
+    /// A busy program comes to what a browser has received.
+    Received(Id, LaneId, Channel, Arc<[u8]>),
     Sent(Id, LaneId, Channel, u64),
     Disk(Id, disk::Completion),
     ToGuest(Id, PeerId, ToGuest),
@@ -27,6 +30,15 @@ pub(super) enum Happening {
 }
 
 impl World {
+    /// How late a program is that has other things to do.
+    pub(super) fn late(&mut self) -> Duration {
+        if self.net.is_none() || self.busy.is_zero() {
+            return Duration::ZERO;
+        }
+        let uniform = (f64::from(self.random.next_u32()) + 1.0) / 4_294_967_296.0;
+        self.busy.mul_f64((-uniform.ln()).min(3.0))
+    }
+
     pub(super) fn at(&mut self, delay: Duration, happening: Happening) {
         self.at_time(self.now + delay, happening);
     }
@@ -69,6 +81,7 @@ impl World {
                     self.with_live(id, |s, now| s.handle_buffered(lane, channel, buffered, now));
                 }
             }
+            Happening::Received(id, lane, channel, content) => self.receive(id, lane, channel, &content),
             Happening::Message(id, lane, channel, message) => {
                 if !self.peers[id].dead && !self.dead_lanes.contains(&lane) {
                     let now = self.now;
@@ -126,7 +139,11 @@ impl World {
                 Output::ToGuest(peer, news) => self.at(Duration::ZERO, Happening::ToGuest(id, peer, news)),
                 Output::ToHost(said) => self.at(Duration::ZERO, Happening::ToHost(id, said)),
                 Output::Wait(wake) => {
-                    self.peers[id].wake = wake;
+                    let late = self.late();
+                    let peer = &mut self.peers[id];
+                    if wake != peer.wanted {
+                        (peer.wanted, peer.wake) = (wake, wake.map(|wake| wake + late));
+                    }
                     return;
                 }
                 other => {
