@@ -2,7 +2,7 @@
 //! time: what `cargo xtask bench paths --full` measures with real ones.
 //!
 //! ```text
-//! cargo xtask bench sim-sessions [--mbit 40] [--rtt 50] [--queue 1] [--loss 0.1] [--seeds 3] [--seed 1] [--busy 3]
+//! cargo xtask bench sim-sessions [--mbit 40] [--rtt 50] [--queue 1] [--loss 0.1] [--seeds 3] [--seed 1] [--pauses 0]
 //! ```
 use beeline_core::{
     manifest::Manifest,
@@ -26,7 +26,7 @@ fn wanted<T: std::str::FromStr + PartialEq>(name: &str, all: [T; 3]) -> impl Ite
 /// is 0.1 of 10 Mbit/s, 0.03 of 40.
 fn share(path: Path, seed: u64) -> (f64, usize) {
     let mut world = World::browsers(seed, path);
-    world.busy = Duration::from_millis(argument("--busy").unwrap_or(0));
+    world.pauses = Duration::from_millis(argument("--pauses").unwrap_or(0));
     let entries = files(&mut world.peers[0].disk, &[("a", 120 << 20)]);
     let manifest = Manifest::new(entries).expect("one file");
     let transfer = world.with(0, |session, now| session.offer(manifest, now));

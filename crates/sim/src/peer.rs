@@ -37,10 +37,8 @@ pub struct Peer {
     pub(crate) host: Option<(Id, PeerId)>,
     pub(crate) dead: bool,
     pub(crate) wake: Option<Time>,
-    /// What its session asked for; it may come later.
-    pub(crate) wanted: Option<Time>,
-    /// When its program saw something last: what comes late keeps its order.
-    pub(crate) seen: Time,
+    /// The latest pause of its program, or the next one: from when until when.
+    pub(crate) pause: (Time, Time),
     pub(crate) rtc: BTreeMap<LaneId, Rtc>,
     pub(crate) buffered: BTreeMap<(LaneId, Channel), u64>,
 }
@@ -66,8 +64,7 @@ impl Peer {
             host: None,
             dead: false,
             wake: None,
-            wanted: None,
-            seen: Time::default(),
+            pause: (Time::default(), Time::default()),
             rtc: BTreeMap::new(),
             buffered: BTreeMap::new(),
         }

@@ -52,8 +52,8 @@ pub struct World {
     pub media: bool,
     /// Whether the peers' channels are throttled.
     pub throttled: bool,
-    /// Over browsers' connections, programs see what happened late by up to three times this, exponentially distributed.
-    pub busy: Duration,
+    /// Over browsers' connections, each program stops twice a second, on average, for up to so long, as on a busy machine.
+    pub pauses: Duration,
     now: Time,
     number: u64,
     order: BinaryHeap<Reverse<(Time, u64)>>,
@@ -77,7 +77,7 @@ impl World {
             mangle: None,
             media: true,
             throttled: false,
-            busy: Duration::ZERO,
+            pauses: Duration::ZERO,
             now: Time::from_origin(Duration::from_secs(100)),
             number: 0,
             order: BinaryHeap::new(),
@@ -259,8 +259,13 @@ impl World {
                 let due = |p: &Peer| !p.dead && p.wake.is_some_and(|w| w <= self.now);
                 let due: Vec<Id> = (0..self.peers.len()).filter(|id| due(&self.peers[*id])).collect();
                 for id in due {
-                    (self.peers[id].wake, self.peers[id].wanted) = (None, None);
-                    self.with(id, |session, now| session.handle_timeout(now));
+                    match self.paused(id) {
+                        Some(until) => self.peers[id].wake = Some(until),
+                        None => {
+                            self.peers[id].wake = None;
+                            self.with(id, |session, now| session.handle_timeout(now));
+                        }
+                    }
                 }
             }
         }

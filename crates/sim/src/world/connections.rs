@@ -103,12 +103,9 @@ impl World {
                 }
                 Seen::Message { end, stream, content, .. } => {
                     let channel = if stream == 0 { Channel::Control } else { Channel::Data };
-                    if self.busy.is_zero() {
-                        self.receive(end, lane, channel, &content);
-                    } else {
-                        let at = (self.now + self.late()).max(self.peers[end].seen);
-                        self.peers[end].seen = at;
-                        self.at_time(at, Happening::Received(end, lane, channel, content));
+                    match self.paused(end) {
+                        Some(until) => self.at_time(until, Happening::Received(end, lane, channel, content)),
+                        None => self.receive(end, lane, channel, &content),
                     }
                 }
                 Seen::Buffered { end, bytes, .. } => {

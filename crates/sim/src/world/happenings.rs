@@ -11,6 +11,9 @@ use beeline_core::{
 use rand_core::RngCore;
 use std::{cmp::Reverse, sync::Arc, time::Duration};
 
+/// From the end of a program's pause to the next, on average.
+const BETWEEN: Duration = Duration::from_millis(500);
+
 /// Something that will happen.
 #[derive(Debug)]
 pub(super) enum Happening {
@@ -30,13 +33,19 @@ pub(super) enum Happening {
 }
 
 impl World {
-    /// How late a program is that has other things to do.
-    pub(super) fn late(&mut self) -> Duration {
-        if self.net.is_none() || self.busy.is_zero() {
-            return Duration::ZERO;
+    /// Until when a peer's program has other things to do; nothing if it has not.
+    pub(super) fn paused(&mut self, id: Id) -> Option<Time> {
+        if self.net.is_none() || self.pauses.is_zero() {
+            return None;
         }
-        let uniform = (f64::from(self.random.next_u32()) + 1.0) / 4_294_967_296.0;
-        self.busy.mul_f64((-uniform.ln()).min(3.0))
+        while self.peers[id].pause.1 <= self.now {
+            let mut part = || (f64::from(self.random.next_u32()) + 1.0) / 4_294_967_296.0;
+            let (gap, length) = (BETWEEN.mul_f64(-part().ln()), self.pauses.mul_f64(part()));
+            let from = self.peers[id].pause.1.max(self.now) + gap;
+            self.peers[id].pause = (from, from + length);
+        }
+        let (from, until) = self.peers[id].pause;
+        (from <= self.now).then_some(until)
     }
 
     pub(super) fn at(&mut self, delay: Duration, happening: Happening) {
@@ -139,11 +148,7 @@ impl World {
                 Output::ToGuest(peer, news) => self.at(Duration::ZERO, Happening::ToGuest(id, peer, news)),
                 Output::ToHost(said) => self.at(Duration::ZERO, Happening::ToHost(id, said)),
                 Output::Wait(wake) => {
-                    let late = self.late();
-                    let peer = &mut self.peers[id];
-                    if wake != peer.wanted {
-                        (peer.wanted, peer.wake) = (wake, wake.map(|wake| wake + late));
-                    }
+                    self.peers[id].wake = wake;
                     return;
                 }
                 other => {
