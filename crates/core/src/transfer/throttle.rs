@@ -89,13 +89,18 @@ pub struct Throttle {
     ups: u32,
     trial: Option<Trial>,
     failed: u32,
+    /// The window before the first of the cuts that failed.
+    uncut: f64,
     /// Rounds with a queue that stands a little too long.
     gentle: u32,
     /// Until a round ends, to see the smallest delay.
     draining: Option<f64>,
     tokens: f64,
     tokens_at: Time,
+    /// How late frames are handed over, smoothed, in seconds.
     late: f64,
+    /// Since when reports are late.
+    noisy: Option<Time>,
     /// The latest report.
     heard: Time,
     last_clock: f64,
@@ -136,11 +141,13 @@ impl Throttle {
             ups: 0,
             trial: None,
             failed: 0,
+            uncut: 0.0,
             gentle: 0,
             draining: None,
             tokens: 0.0,
             tokens_at: now,
             late: 0.0,
+            noisy: None,
             heard: now,
             last_clock: 0.0,
             shallow: None,
@@ -188,8 +195,9 @@ impl Throttle {
     }
 
     fn burst(&self, pace: f64) -> f64 {
-        // What lateness costs is made up for, but not where the path's queue is known to be too short for it.
-        let late = if self.shallow.is_some() { 0.0 } else { 1.5 * self.late };
+        // What lateness costs is made up for in part, but not where the path's queue is known to be too short for it. Of
+        // one long pause next to nothing is: that burst alone overran a queue of 30 ms.
+        let late = if self.shallow.is_some() { 0.0 } else { self.late / 2.0 };
         let most = (pace * (0.006 + late)).min(self.allowed() / 2.0);
         most.max(2.0 * self.frame() as f64)
     }
@@ -246,7 +254,7 @@ impl Throttle {
     pub fn sent(&mut self, bytes: u64, now: Time) {
         if let Some(pace) = self.pace() {
             if let Some(due) = self.timeout().map(|due| due.max(self.heard)) {
-                self.late = now.since(due).as_secs_f64().max(self.late * 0.99);
+                self.late += (now.since(due).as_secs_f64() - self.late) / 8.0;
             }
             self.tokens = self.tokens(pace, now) - bytes as f64;
             self.tokens_at = now;
@@ -275,6 +283,7 @@ impl Throttle {
         }
         let Some(sample) = self.path.report(report, stamp_of(now), now) else { return };
         self.heard = now;
+        self.see_noise();
         let stalled = self.has_stalled(&sample);
         if self.held_back.is_none_or(|(from, until)| sample.clock < from || sample.clock > until) {
             self.path.see_jitter(&sample);

@@ -46,6 +46,11 @@ const WAITING: f64 = 0.7;
 const FIRST_STEP: usize = 4;
 /// Twice as many have to bring this part more; fewer of course less.
 const WORTH: f64 = 0.2;
+/// They stay if they bring at least this part of what there was before, and engines are still the limit.
+const KEEP: f64 = 0.7;
+/// Over such a path a lane that lost much at once crawls for long, and with the first one all control. There that one carries
+/// file bytes only until another is open; which is not worth it for less than so many bytes.
+const FAR: (Duration, u64) = (Duration::from_millis(80), 100_000);
 /// A lane that does not open within this time does not.
 const OPENING: Duration = Duration::from_secs(10);
 /// After lanes that were not worth it, or did not open: twice as long each time.
@@ -285,7 +290,9 @@ impl Manager {
     fn decide(&mut self, well: usize, now: Time) {
         let most = self.most_further();
         let crawls = well == 0 && self.has_collapsed(LaneId::FIRST);
-        let least = usize::from(self.rules.least).max(usize::from(crawls));
+        let has_more = self.history.last().is_some_and(|(total, _)| total >= FAR.1);
+        let is_far = self.round_trip.is_some_and(|round_trip| round_trip >= FAR.0) && has_more;
+        let least = usize::from(self.rules.least).max(usize::from(crawls || is_far));
         self.target = self.target.max(least).min(most);
         match self.phase {
             Phase::Watching { since } => {
@@ -320,6 +327,7 @@ impl Manager {
                     return self.shrink(trial, now);
                 };
                 let more = well.max(trial.carrying) as f64 / trial.carrying as f64 - 1.0;
+                let is_first = trial.carrying == 1;
                 let worth = if self.is_near() { STAY } else { 1.0 + WORTH * more.min(1.0) };
                 if waiting < WAITING {
                     // Something else is the limit now: as it is, it is enough.
@@ -327,8 +335,9 @@ impl Manager {
                 } else if goodput >= trial.goodput * worth {
                     self.rest = REST.0;
                     self.phase = Phase::Watching { since: from };
-                } else if trial.target == 0 && limited >= 0.5 && contested < 0.5 {
-                    // What the first lane had may have been left over from its start-up: nobody gets that back.
+                } else if limited >= 0.5 && contested < 0.5 && (is_first || goodput >= trial.goodput * KEEP) {
+                    // What the first lane had may have been left over from its start-up: nobody gets that back. And where
+                    // engines are the limit, more of them only have less while they start, if losses among them cost some.
                     self.phase = Phase::Watching { since: from };
                 } else {
                     self.shrink(trial, now);
@@ -360,10 +369,11 @@ impl Manager {
             if well >= self.target {
                 wishes.extend(crawling.into_iter().map(Wish::Close));
             }
-            // Of this side's, the newest go first; the other side's are its own affair.
+            // Of this side's, the slowest go first, and of those the newest; the other side's are its own affair.
             let is_well = |lane: LaneId| !self.has_collapsed(lane) && further().any(|open| open.id == lane);
             let open = self.ours.iter().rev().filter(|lane| is_well(**lane));
-            let open: Vec<LaneId> = open.copied().collect();
+            let mut open: Vec<LaneId> = open.copied().collect();
+            open.sort_by(|a, b| self.rate(*a).total_cmp(&self.rate(*b)));
             let surplus = open.len().saturating_sub(self.target);
             wishes.extend(open.into_iter().take(surplus).map(Wish::Close));
             return wishes;

@@ -22,8 +22,11 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) const STALE: Duration = Duration::from_secs(5);
 /// A queue that stands a little too long is made shorter little by little in so many rounds, or it is somebody else's.
 const GENTLE: u32 = 10;
-/// Noise from which on delays are not trusted, in seconds.
-const NOISY: f64 = 0.004;
+/// The shortest queue that keeps a slow line busy, in seconds: two packets at 5 Mbit/s.
+const SHORTEST_QUEUE: f64 = 0.004;
+/// Noise from which on delays are not trusted, in seconds, and how long it has to last: one pause of a program is no noise,
+/// and a search by rate in answer to it overran the queue.
+const NOISY: (f64, Duration) = (0.004, Duration::from_secs(1));
 /// A rate is measured for so long at least, in seconds.
 const MEASURED: f64 = 0.3;
 
@@ -121,13 +124,21 @@ impl Round {
 impl Throttle {
     /// A queue of our own that may stand where programs are quiet, in seconds.
     pub(super) fn share(&self) -> f64 {
-        (self.path.rtt().unwrap_or(0.0) / 10.0).clamp(0.004, 0.012)
+        (self.path.rtt().unwrap_or(0.0) / 10.0).clamp(SHORTEST_QUEUE, 0.012)
     }
 
     /// The same where they need not be, and where a loss has shown how short the path's queue is.
     pub(super) fn tolerated(&self) -> f64 {
         let share = self.share();
         share.min(self.shallow.unwrap_or(share)) + self.path.noise()
+    }
+
+    /// The queue that is to stand. On long paths it is half of what is tolerated: what is on the way because reports take their
+    /// time stands in the queue, too, when they come at once, and a short queue has to take that and the next burst.
+    fn wanted(&self) -> f64 {
+        let noise = self.path.noise();
+        let tolerated = self.tolerated() - noise;
+        (tolerated / 2.0).max(SHORTEST_QUEUE).min(tolerated) + noise
     }
 
     fn rate(&self) -> f64 {
@@ -186,9 +197,15 @@ impl Throttle {
         self.begin_round();
     }
 
+    /// Whether reports are late just now.
+    pub(super) fn see_noise(&mut self) {
+        let heard = self.heard;
+        self.noisy = (self.path.noise() > NOISY.0).then(|| self.noisy.unwrap_or(heard));
+    }
+
     /// Programs are busy: reports come late whatever the queue.
     pub(super) fn is_noisy(&self) -> bool {
-        self.path.noise() > NOISY
+        self.noisy.is_some_and(|since| self.heard.since(since) >= NOISY.1)
     }
 
     /// However late programs are, what came this fast met no queue. But what a short one can take is a matter of less, and on
@@ -240,7 +257,7 @@ impl Throttle {
     }
 
     fn steady(&mut self, limited: bool, now: Time) {
-        let low = self.tolerated();
+        let low = self.wanted();
         if let Some(trial) = &mut self.trial {
             trial.rounds += 1;
             if trial.rounds < 2 {
@@ -252,7 +269,7 @@ impl Throttle {
             self.failed = if fell < trial.expected / 2.0 { self.failed + 1 } else { 0 };
             if self.failed >= 2 && self.waits != Some(true) {
                 self.failed = 0;
-                self.window = self.window.max(trial.before);
+                self.window = self.window.max(self.uncut);
                 self.phase = Phase::Competing(Other { next: now + RETRY, wait: RETRY, helped: 0 });
                 return;
             }
@@ -290,6 +307,9 @@ impl Throttle {
         let rate = self.rates[0].max(1.0);
         let before = self.window;
         self.window = (before - excess * rate).max(before * 0.5).max(LEAST);
+        if self.failed == 0 {
+            self.uncut = before;
+        }
         if before > LEAST {
             let expected = (before - self.window) / rate;
             self.trial = Some(Trial { before, queue: self.queue, expected, rounds: 0 });
@@ -299,12 +319,14 @@ impl Throttle {
     /// Empties our own queue for a round, to see the smallest delay; not more, since what follows is a burst.
     fn drain(&mut self) {
         let rtt = self.path.rtt().unwrap_or(0.0);
-        self.draining = Some((1.0 - 2.0 * self.queue / (rtt + self.queue)).clamp(0.5, 0.9));
+        self.draining = Some((1.0 - 1.3 * self.queue / (rtt + self.queue)).clamp(0.5, 0.9));
     }
 
     fn grow(&mut self, most: f64) {
         self.ups += 1;
-        if self.ups.is_multiple_of(3) {
+        // Where delays say nothing about the window it has far to go: a path that became longer looks like that, too.
+        let rounds = if matches!(self.phase, Phase::Competing(_)) { 1 } else { 3 };
+        if self.ups.is_multiple_of(rounds) {
             self.step *= 2.0;
         }
         self.step = self.step.min((self.window / 8.0).max(PACKET));
