@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use e2e::{Browser, Joined, Kind, Seat, Server, Settings, Tcp, Terminal, sparse_file};
+use e2e::{Browser, Joined, Kind, Options, Seat, Server, Settings, Tcp, Terminal, sparse_file};
 
 use super::arrivals::{Arrivals, Event};
 use super::cell::{Cell, End};
@@ -14,6 +14,20 @@ use crate::page::AWAKE;
 
 /// The longest run on the fastest line does not come to the end of this file.
 const ENDLESS: u64 = 1 << 30;
+
+/// Browsers that tell their addresses instead of names for them. Such names are resolved by multicast on one LAN, once a
+/// second: of four connections opened at once Firefox found one or two here. On the Internet nobody resolves them, and the
+/// addresses come from a STUN server.
+const BY_ADDRESS: Options = Options {
+    chromium: &[
+        AWAKE.chromium[0],
+        AWAKE.chromium[1],
+        AWAKE.chromium[2],
+        "--disable-features=WebRtcHideLocalIpsWithMdns",
+    ],
+    firefox: &[("media.peerconnection.ice.obfuscate_host_addresses", false)],
+    ..AWAKE
+};
 
 /// What carries bytes from host a to host b.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +179,7 @@ impl Lab {
             if let Some(other) = self.sender.take() {
                 other.kill()?; // all its processes: they would want the machine
             }
-            self.sender = Some(Browser::start_at(seat(&self.joined.a), from, AWAKE).await?);
+            self.sender = Some(Browser::start_at(seat(&self.joined.a), from, BY_ADDRESS).await?);
         }
         if let Some(to) = to
             && self.receiver.as_ref().is_none_or(|browser| browser.kind != to)
@@ -173,7 +187,7 @@ impl Lab {
             if let Some(other) = self.receiver.take() {
                 other.kill()?; // all its processes: they would want the machine
             }
-            self.receiver = Some(Browser::start_at(seat(&self.joined.b), to, AWAKE).await?);
+            self.receiver = Some(Browser::start_at(seat(&self.joined.b), to, BY_ADDRESS).await?);
         }
         Ok(())
     }
