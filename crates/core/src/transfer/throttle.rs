@@ -97,7 +97,7 @@ pub struct Throttle {
     draining: Option<f64>,
     tokens: f64,
     tokens_at: Time,
-    /// How late frames are handed over, smoothed, in seconds.
+    /// How late frames are handed over, in seconds: on a short path the largest, slowly forgotten, else smoothed.
     late: f64,
     /// Since when reports are late.
     noisy: Option<Time>,
@@ -195,9 +195,10 @@ impl Throttle {
     }
 
     fn burst(&self, pace: f64) -> f64 {
-        // What lateness costs is made up for in part, but not where the path's queue is known to be too short for it. Of
-        // one long pause next to nothing is: that burst alone overran a queue of 30 ms.
-        let late = if self.shallow.is_some() { 0.0 } else { self.late / 2.0 };
+        // What lateness costs is made up for, but not where the path's queue is known to be too short for it; and on a long
+        // path in part: what made up for one long pause overran a queue of 30 ms.
+        let part = if self.is_short() { 1.5 } else { 0.5 };
+        let late = if self.shallow.is_some() { 0.0 } else { part * self.late };
         let most = (pace * (0.006 + late)).min(self.allowed() / 2.0);
         most.max(2.0 * self.frame() as f64)
     }
@@ -254,7 +255,11 @@ impl Throttle {
     pub fn sent(&mut self, bytes: u64, now: Time) {
         if let Some(pace) = self.pace() {
             if let Some(due) = self.timeout().map(|due| due.max(self.heard)) {
-                self.late += (now.since(due).as_secs_f64() - self.late) / 8.0;
+                let late = now.since(due).as_secs_f64();
+                self.late = match self.is_short() {
+                    true => late.max(self.late * 0.99),
+                    false => self.late + (late - self.late) / 8.0,
+                };
             }
             self.tokens = self.tokens(pace, now) - bytes as f64;
             self.tokens_at = now;
@@ -283,11 +288,11 @@ impl Throttle {
         }
         let Some(sample) = self.path.report(report, stamp_of(now), now) else { return };
         self.heard = now;
-        self.see_noise();
         let stalled = self.has_stalled(&sample);
         if self.held_back.is_none_or(|(from, until)| sample.clock < from || sample.clock > until) {
             self.path.see_jitter(&sample);
         }
+        self.see_noise();
         if stalled {
             let is_new = self.stalled.is_none_or(|at| now.since(at) > REMEMBER);
             self.stalled = Some(now);

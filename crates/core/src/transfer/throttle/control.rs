@@ -24,8 +24,8 @@ pub(super) const STALE: Duration = Duration::from_secs(5);
 const GENTLE: u32 = 10;
 /// The shortest queue that keeps a slow line busy, in seconds: two packets at 5 Mbit/s.
 const SHORTEST_QUEUE: f64 = 0.004;
-/// Noise from which on delays are not trusted, in seconds, and how long it has to last: one pause of a program is no noise,
-/// and a search by rate in answer to it overran the queue.
+/// Noise from which on delays are not trusted, in seconds, and how long it has to last if the path is not short: one pause of
+/// a program is no noise, and a search by rate in answer to it overran the queue.
 const NOISY: (f64, Duration) = (0.004, Duration::from_secs(1));
 /// A rate is measured for so long at least, in seconds.
 const MEASURED: f64 = 0.3;
@@ -205,7 +205,11 @@ impl Throttle {
 
     /// Programs are busy: reports come late whatever the queue.
     pub(super) fn is_noisy(&self) -> bool {
-        self.noisy.is_some_and(|since| self.heard.since(since) >= NOISY.1)
+        self.noisy.is_some_and(|since| self.is_short() || self.heard.since(since) >= NOISY.1)
+    }
+
+    pub(super) fn is_short(&self) -> bool {
+        self.path.rtt().is_some_and(|rtt| rtt < SHORT)
     }
 
     /// However late programs are, what came this fast met no queue. But what a short one can take is a matter of less, and on
@@ -229,7 +233,7 @@ impl Throttle {
             return;
         }
         let rate = (received - before) as f64 / (clock - since);
-        let factor = if self.path.rtt().is_some_and(|rtt| rtt < SHORT) { 1.5 } else { 1.25 };
+        let factor = if self.is_short() { 1.5 } else { 1.25 };
         let limited = self.climb.limited;
         let mut climb =
             Climb { start: Some((clock, received)), failed: self.climb.failed, ..Climb::default() };

@@ -69,7 +69,7 @@ impl Model {
                 delivered: *delivered,
                 on_the_way: if carrying.contains(id) { 100_000 } else { 0 },
                 round_trip: Some(self.round_trip),
-                is_limited: self.is_limited,
+                is_limited: self.is_limited && self.lane_rate <= share,
                 is_contested: self.is_contested,
             };
             let lanes: Vec<View> = self.delivered.iter().map(view).collect();
@@ -133,7 +133,7 @@ fn beside_others_it_does_not_take_all_it_could() {
 
 #[test]
 fn lanes_that_bring_nothing_are_closed_and_tried_again_ever_more_rarely() {
-    let mut model = Model::new(700e3, 2.5e6, stock());
+    let mut model = Model::new(650e3, 2.6e6, stock());
     let (opened, closed) = model.run(60.0);
     assert_eq!(model.further().len(), 4, "they carry all there is");
     assert!(opened == closed + 4 && (8..=16).contains(&opened), "{opened} in the first minute");
