@@ -1,5 +1,10 @@
 //! The throttle over the browser model: what it promises, path by path.
+use beeline_core::{
+    manifest::Manifest,
+    output::{Acceptance, Event, Order},
+};
 use beeline_sim::{
+    World, files,
     lanes::{Feed, Lanes},
     net::Path,
 };
@@ -69,6 +74,45 @@ fn busy_programs_do_not_starve_a_lane() {
         let mean = shares.iter().sum::<f64>() / 4.0;
         assert!(mean >= 0.65, "{mbit} Mbit/s, {rtt} ms, queue {queue}: {shares:.2?}");
     }
+}
+
+#[test]
+fn a_path_that_becomes_longer_is_filled_again_within_five_seconds() {
+    let mut lanes = one(Path::new(20.0, 50, 1.0, 0.0));
+    lanes.run(seconds(8.0));
+    lanes.net.path.rtt = Duration::from_millis(150);
+
+    let rates: Vec<f64> = (0..5).map(|_| measure(&mut lanes, 1.0).0).collect();
+
+    assert!(rates[2..].iter().any(|rate| *rate >= 0.75), "{rates:.2?}");
+}
+
+/// One pause is no noise to be answered by a search for a larger window, nor made up for at once; and what is lost all the same
+/// does not hold up control. It was 0.6 on average, and next to nothing for one in six.
+#[test]
+fn programs_that_pause_now_and_then_do_not_ruin_a_transfer_over_a_short_queue() {
+    let share = |seed| {
+        let path = Path::new(40.0, 100, 0.3, 0.0);
+        let mut world = World::browsers(seed, path);
+        world.pauses = Duration::from_millis(30);
+        let entries = files(&mut world.peers[0].disk, &[("a", 80 << 20)]);
+        let manifest = Manifest::new(entries).expect("one file");
+        let transfer = world.with(0, |session, now| session.offer(manifest, now));
+        let offered = |event: &Event| matches!(event, Event::Offered { .. });
+        assert!(world.run_until(seconds(5.0), |world| world.peers[1].has(offered)), "offered");
+        let how = Acceptance { order: Order::Sequential, window: 8 << 20, held: vec![] };
+        world.with(1, |session, now| session.accept(transfer, how, now));
+        let bytes = |world: &World| world.peers[1].session.progress(transfer, world.now()).map(|p| p.bytes);
+        world.run(seconds(8.0));
+        let before = bytes(&world).unwrap_or(0);
+        world.run(seconds(8.0));
+        (bytes(&world).unwrap_or(0) - before) as f64 * 8.0 / 8.0 / path.rate
+    };
+
+    let shares: Vec<f64> = (1..=6).map(share).collect();
+
+    let mean = shares.iter().sum::<f64>() / 6.0;
+    assert!(mean >= 0.7 && shares.iter().all(|share| *share >= 0.5), "{shares:.2?}");
 }
 
 /// A LAN whose programs do 10 MB/s and see everything late.

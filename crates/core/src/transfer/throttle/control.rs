@@ -27,6 +27,8 @@ const SHORTEST_QUEUE: f64 = 0.004;
 /// Noise from which on delays are not trusted, in seconds, and how long it has to last if the path is not short: one pause of
 /// a program is no noise, and a search by rate in answer to it overran the queue.
 const NOISY: (f64, Duration) = (0.004, Duration::from_secs(1));
+/// So long after a loss, noise comes from losses, and no pause is taken for it.
+const LOSSY: Duration = Duration::from_secs(10);
 /// A rate is measured for so long at least, in seconds.
 const MEASURED: f64 = 0.3;
 
@@ -185,11 +187,13 @@ impl Throttle {
             _ if self.is_near() => {}
             Phase::Startup { .. } => {}
             _ if self.draining.take().is_some() => {}
-            _ if self.is_noisy() => {
+            _ if self.noisy.is_some() => {
                 if limited && self.is_surely_empty() {
                     self.window = (self.window + PACKET).min(MOST);
                 }
-                self.climb(limited);
+                if self.is_noisy() {
+                    self.climb(limited);
+                }
             }
             Phase::Steady => self.steady(limited, now),
             Phase::Competing(other) => self.compete(other, before, limited, now),
@@ -205,7 +209,8 @@ impl Throttle {
 
     /// Programs are busy: reports come late whatever the queue.
     pub(super) fn is_noisy(&self) -> bool {
-        self.noisy.is_some_and(|since| self.is_short() || self.heard.since(since) >= NOISY.1)
+        let has_lost = || self.stalled.is_some_and(|at| self.heard.since(at) < LOSSY);
+        self.noisy.is_some_and(|since| self.is_short() || has_lost() || self.heard.since(since) >= NOISY.1)
     }
 
     pub(super) fn is_short(&self) -> bool {

@@ -18,6 +18,8 @@ struct Model {
     /// Lanes do not open.
     opens: bool,
     crawling: Vec<LaneId>,
+    /// This one carries half of what others do.
+    slow: Option<LaneId>,
     delivered: BTreeMap<LaneId, u64>,
     next: u8,
     most: usize,
@@ -41,6 +43,7 @@ impl Model {
             is_alive: true,
             opens: true,
             crawling: Vec::new(),
+            slow: None,
             delivered: BTreeMap::from([(LaneId::FIRST, 0)]),
             next: 0,
             most: 0,
@@ -60,7 +63,9 @@ impl Model {
             let carrying: Vec<LaneId> = if further.is_empty() { vec![LaneId::FIRST] } else { further };
             let share = self.line_rate / carrying.len() as f64;
             for lane in &carrying {
-                let rate = if self.crawling.contains(lane) { 2_000.0 } else { self.lane_rate.min(share) };
+                let slow = if self.slow == Some(*lane) { 0.5 } else { 1.0 };
+                let rate = self.lane_rate.min(share) * slow;
+                let rate = if self.crawling.contains(lane) { 2_000.0 } else { rate };
                 *self.delivered.get_mut(lane).unwrap() += (rate * TICK.as_secs_f64()) as u64;
             }
             let view = |(id, delivered): (&LaneId, &u64)| View {
@@ -149,6 +154,43 @@ fn what_the_first_lane_had_from_its_start_up_is_not_asked_of_others() {
     model.lane_rate = 200e3;
     model.run(16.0);
     assert_eq!(model.most, 15, "four carry less than one did, and then 15 carry more");
+}
+
+#[test]
+fn engines_that_stay_the_limit_keep_their_lanes_and_of_others_the_slowest_go() {
+    // Eight carry 2.4 MB/s of 2.6; 15 that start take some of that away, and are still held back.
+    let with_fifteen = |lane_rate| {
+        let mut model = Model::new(300e3, 2.6e6, stock());
+        while model.most < 15 {
+            model.run(0.2);
+        }
+        model.lane_rate = lane_rate;
+        model.run(6.0);
+        model.further().len()
+    };
+    assert_eq!(with_fifteen(130e3), 15, "1.95 MB/s are enough");
+    assert_eq!(with_fifteen(90e3), 8, "1.35 are not");
+
+    // Of four that paid, and four more that did not, one of the first is slow.
+    let mut model = Model::new(650e3, 2.6e6, stock());
+    model.run(5.0);
+    let first = model.further();
+    model.slow = Some(first[2]);
+    model.run(7.0);
+    assert_eq!(model.most, 8);
+    assert!(model.further().len() == 4 && !model.further().contains(&first[2]), "{:?}", model.further());
+}
+
+#[test]
+fn over_a_far_path_one_lane_is_there_before_it_is_needed() {
+    let mut model = Model::new(2.5e6, 2.5e6, stock());
+    (model.round_trip, model.is_limited) = (Duration::from_millis(100), false);
+    assert_eq!(model.run(60.0), (1, 0));
+
+    let mut little = Model::new(100e3, 2.5e6, stock());
+    (little.round_trip, little.is_limited) = (Duration::from_millis(100), false);
+    assert_eq!(little.run(0.8), (0, 0), "it is not worth it for so little");
+    assert_eq!(little.run(1.0), (1, 0));
 }
 
 #[test]
