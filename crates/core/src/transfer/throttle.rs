@@ -1,14 +1,17 @@
 //! How many bytes may be on the way on a lane whose channel is a browser's.
 //!
-//! Three files: `path` understands reports, `control` decides, and here is the window, its pace and the seam.
+//! `path` understands reports, `control` decides, `estimate` is what lanes are decided by, and here is the window, its pace and
+//! the seam.
 //! In virtual time (`cargo xtask bench sim-paths`, one lane, no loss, one seed) it fills 0.91 to 0.93 of quiet lines of 10 to
 //! 40 Mbit/s, 20 to 100 ms, queues of 0.3 to 4 products, with 2 to 6 ms of queue. Beside programs that see everything late by
 //! 3 or 10 ms on average it has 0.84 and 0.83, and of the longest and fastest line with the shortest queue 0.25 and 0.29: what
 //! they do late stands in that queue. Whole transfers, with all their lanes, are in `cargo xtask bench sim-sessions`.
 mod control;
+mod estimate;
 mod path;
 mod reporter;
 
+pub use estimate::Estimate;
 pub use reporter::Reporter;
 
 use crate::{
@@ -20,7 +23,7 @@ use crate::{
         data::{FRAME_HEADER, LAN_FRAME, RUN_HEADER},
     },
 };
-use control::{Climb, Phase, Recent, Round, STALE, Trial};
+use control::{Climb, Phase, Recent, Round, Trial};
 use path::{PathModel, SHORT, Sample};
 use std::time::Duration;
 
@@ -46,22 +49,6 @@ const REMEMBER: Duration = Duration::from_secs(3);
 const RARE: f64 = 1.0;
 /// Reports that make a round, at least.
 const SAMPLES: usize = 6;
-
-/// What a lane's path seems to be, for whoever decides about lanes.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Estimate {
-    /// Smallest round trip of the last five to ten seconds.
-    pub rtt: Option<Duration>,
-    /// Bytes a second in the latest round trip, by the receiver's clock.
-    pub rate: f64,
-    /// How long a byte waits beyond the smallest delay: in the path, or in the browser.
-    pub queue: Duration,
-    /// The engine is what holds the lane back, not the throttle: bytes wait in it for its own window. Of a free lane on a
-    /// path that is not a LAN's it is always supposed: how much the path could carry is not known there.
-    pub engine_limited: bool,
-    /// Others have a queue standing in the path.
-    pub is_contested: bool,
-}
 
 /// The bytes that may be on the way on one lane: handed to the channel and not yet reported.
 #[derive(Clone, Debug)]
@@ -386,35 +373,6 @@ impl Throttle {
         self.last_clock = sample.clock;
         let span = self.path.rtt().unwrap_or(0.0) + self.path.noise();
         self.recent.add(sample.clock, self.path.received, span.max(0.02));
-    }
-
-    /// What the path seems to be.
-    pub fn estimate(&self) -> Estimate {
-        Estimate {
-            rtt: self.path.rtt().map(Duration::from_secs_f64),
-            rate: self.rates[0],
-            queue: Duration::from_secs_f64(self.queue),
-            engine_limited: match self.is_free {
-                true => !self.is_near(),
-                false => self.is_engine_limited(),
-            },
-            is_contested: self.is_contested(),
-        }
-    }
-
-    /// Bytes wait in the engine most of the time; or, where that is not known, it lost some a short time ago.
-    fn is_engine_limited(&self) -> bool {
-        let has_stalled = || self.stalled.is_some_and(|at| self.heard.since(at) < REMEMBER);
-        !matches!(self.phase, Phase::Startup { .. }) && self.waits.unwrap_or_else(has_stalled)
-    }
-
-    /// Others have a queue standing in the path.
-    fn is_contested(&self) -> bool {
-        // What waited for a lost packet is late for a round or two.
-        let (queues, at) = self.in_path;
-        let stands =
-            queues.iter().all(|queue| *queue > 2.0 * self.share()) && self.heard.since(at) < 2 * STALE;
-        stands || matches!(self.phase, Phase::Competing(_))
     }
 
     /// Bytes that may be on the way.
