@@ -4,7 +4,7 @@
 //! the seam.
 //! In virtual time (`cargo xtask bench sim-paths`, one lane, no loss, one seed) it fills 0.91 to 0.93 of quiet lines of 10 to
 //! 40 Mbit/s, 20 to 100 ms, queues of 0.3 to 4 products, with 2 to 6 ms of queue. Beside programs that see everything late by
-//! 3 or 10 ms on average it has 0.84 and 0.83, and of the longest and fastest line with the shortest queue 0.25 and 0.29: what
+//! 3 or 10 ms on average it has 0.83 of them, and of the longest and fastest line with the shortest queue 0.25 and 0.29: what
 //! they do late stands in that queue. Whole transfers, with all their lanes, are in `cargo xtask bench sim-sessions`.
 mod control;
 mod estimate;
