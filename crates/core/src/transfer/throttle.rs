@@ -47,9 +47,6 @@ const SLOWER: f64 = (48 << 10) as f64;
 const REMEMBER: Duration = Duration::from_secs(3);
 /// A gap without another so long before comes from a loss, not from busy programs; in seconds.
 const RARE: f64 = 1.0;
-/// On such a path, in seconds, the gaps between the first bursts make two reports late, and to be careful from then on takes
-/// seconds.
-const FAR: f64 = 0.08;
 /// Reports that make a round, at least.
 const SAMPLES: usize = 6;
 
@@ -299,9 +296,8 @@ impl Throttle {
             if stalled && !self.is_near() {
                 return self.leave_startup();
             }
-            let samples = if self.path.rtt().is_some_and(|rtt| rtt >= FAR) { 3 } else { 2 };
-            let newest = self.round.newest(samples);
-            if self.path.beyond(newest) > self.tolerated() / 2.0 && self.round.delays.len() >= samples {
+            let newest = self.round.newest(2);
+            if self.path.beyond(newest) > self.tolerated() / 2.0 && self.round.delays.len() > 1 {
                 self.phase = Phase::Startup { careful: true };
             }
             if self.round.delays.len() >= SAMPLES && !self.is_near() {
