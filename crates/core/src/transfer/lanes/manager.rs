@@ -373,9 +373,11 @@ impl Manager {
             let is_well = |lane: LaneId| !self.has_collapsed(lane) && further().any(|open| open.id == lane);
             let open = self.ours.iter().rev().filter(|lane| is_well(**lane));
             let mut open: Vec<LaneId> = open.copied().collect();
-            open.sort_by(|a, b| self.rate(*a).total_cmp(&self.rate(*b)));
-            let surplus = open.len().saturating_sub(self.target);
-            wishes.extend(open.into_iter().take(surplus).map(Wish::Close));
+            for _ in self.target..open.len() {
+                let rate = |at: &usize| self.rate(open[*at]);
+                let Some(slowest) = (0..open.len()).min_by(|a, b| rate(a).total_cmp(&rate(b))) else { break };
+                wishes.push(Wish::Close(open.remove(slowest)));
+            }
             return wishes;
         }
         let is_replacing = !crawling.is_empty() || (well == 0 && self.has_collapsed(LaneId::FIRST));
