@@ -144,26 +144,23 @@ impl Admitted {
                 message = socket.recv() => {
                     heard = Instant::now();
                     match message {
-                        Some(Ok(Message::Binary(bytes))) => {
-                            self.hub.with(|rooms, now| rooms.handle(self.id, &bytes, now));
-                        }
-                        Some(Ok(Message::Text(_))) => {
-                            self.hub.with(|rooms, now| rooms.handle_not_binary(self.id, now));
-                        }
                         Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
                             if pings.take(self.hub.now()).is_err() {
                                 break close_code::POLICY;
                             }
                         }
+                        // Read on for the answer to go out (RFC 6455 §5.5.1).
+                        Some(Ok(Message::Close(_))) => return self.hear_out(&mut socket).await,
+                        Some(Ok(message)) => self.handle(&message),
                         Some(Err(_)) => break close_code::SIZE, // or the connection broke: then nobody reads the code
-                        Some(Ok(Message::Close(_))) | None => return,
+                        None => return,
                     }
                 }
                 frame = self.mailbox.recv() => {
                     let Some(frame) = frame else { break close_code::NORMAL };
                     let sent = timeout(WRITE_WITHIN, socket.send(Message::Binary(frame))).await;
                     if !matches!(sent, Ok(Ok(()))) {
-                        return;
+                        return self.hear_out(&mut socket).await;
                     }
                 }
                 () = sleep_until(next_ping.min(heard + dead_after)) => {
@@ -173,7 +170,7 @@ impl Admitted {
                     next_ping += ping_every;
                     let sent = timeout(WRITE_WITHIN, socket.send(Message::Ping(Bytes::new()))).await;
                     if !matches!(sent, Ok(Ok(()))) {
-                        return;
+                        return self.hear_out(&mut socket).await;
                     }
                 }
             }
@@ -182,6 +179,24 @@ impl Admitted {
         let _ = timeout(CLOSE_WITHIN, async {
             let _ = socket.send(farewell).await;
             while let Some(Ok(_)) = socket.recv().await {}
+        })
+        .await;
+    }
+
+    fn handle(&self, message: &Message) {
+        match message {
+            Message::Binary(bytes) => self.hub.with(|rooms, now| rooms.handle(self.id, bytes, now)),
+            Message::Text(_) => self.hub.with(|rooms, now| rooms.handle_not_binary(self.id, now)),
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => {}
+        }
+    }
+
+    /// A peer that takes nothing any more may have said something before: that it leaves, and why.
+    async fn hear_out(&self, socket: &mut WebSocket) {
+        let _ = timeout(CLOSE_WITHIN, async {
+            while let Some(Ok(message)) = socket.recv().await {
+                self.handle(&message);
+            }
         })
         .await;
     }

@@ -3,7 +3,7 @@
 mod common;
 
 use beeline_core::wire::signal::{
-    Cursor, Join, Locator, MAX_SIGNAL_LEN, Opened, Post, Presence, Reason, Resume, ToPeer,
+    Cursor, Join, Leave, Locator, MAX_SIGNAL_LEN, Opened, Post, Presence, Reason, Resume, ToPeer,
 };
 use beeline_server::{Config, Limits};
 use common::{Client, Running, config, http, open, request};
@@ -39,6 +39,40 @@ async fn two_peers_meet_talk_and_resume_over_sockets() {
     assert!(matches!(b.hear().await, ToPeer::Resumed(_)));
     assert!(matches!(b.hear().await, ToPeer::PeerState(s) if s.presence == Presence::Here));
     assert!(matches!(b.hear().await, ToPeer::Message(m) if m.body == b"two"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn last_words_count_though_their_speaker_hears_nothing_any_more() {
+    // A joiner that finds the opener's offer forged says so and leaves, while the opener's candidates are on their way
+    // to it. Its kernel resets the connection for the bytes that nobody read.
+    for round in 0..20 {
+        let server = Running::start(config()).await;
+        let mut a = server.connect().await;
+        let locator = Locator::Nameplate(open(&mut a).await.nameplate.unwrap());
+        let mut b = server.connect().await;
+        b.say(Join { versions: vec![1], suites: vec![1], locator }).await;
+        let ToPeer::Joined(_) = b.hear().await else { panic!("not joined") };
+        assert!(matches!(a.hear().await, ToPeer::PeerJoined(_)));
+
+        let candidates = async {
+            for seq in 1..=20 {
+                a.say(Post { to: 1, seq, ack: 0, body: vec![0; 1000] }).await;
+            }
+        };
+        let leave = async {
+            b.say(Post { to: 0, seq: 1, ack: 0, body: b"forged".to_vec() }).await;
+            b.say(Leave {}).await;
+            drop(b);
+        };
+        tokio::join!(candidates, leave);
+
+        let heard = (a.hear().await, a.hear().await);
+        assert!(matches!(&heard.0, ToPeer::Message(m) if m.body == b"forged"), "round {round}: {heard:?}");
+        assert!(
+            matches!(&heard.1, ToPeer::PeerState(s) if s.presence == Presence::Left),
+            "round {round}: {heard:?}"
+        );
+    }
 }
 
 #[tokio::test]

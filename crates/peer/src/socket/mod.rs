@@ -3,6 +3,7 @@ mod address;
 mod connect;
 
 pub use address::{ServerAddress, ServerAddressError};
+use connect::Stream;
 
 use futures_util::{SinkExt, StreamExt};
 use std::time::Duration;
@@ -11,7 +12,10 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
-use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Message, protocol::CloseFrame},
+};
 
 /// Until the server has answered the request for a WebSocket, at most.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -110,12 +114,15 @@ async fn run(
             }
             message = outbox.recv() => {
                 let Some(message) = message else {
-                    let _ = timeout(CLOSE_TIMEOUT, socket.close(None)).await;
+                    let _ = timeout(CLOSE_TIMEOUT, say_goodbye(&mut socket)).await;
                     return "closed".into();
                 };
                 match timeout(DEAD_AFTER, socket.send(Message::Binary(message.into()))).await {
                     Ok(Ok(())) => {}
-                    Ok(Err(error)) => return format!("the connection to {server} broke: {error}"),
+                    Ok(Err(error)) => {
+                        let _ = timeout(CLOSE_TIMEOUT, hear_out(&mut socket, reports)).await;
+                        return format!("the connection to {server} broke: {error}");
+                    }
                     Err(_) => return format!("{server} is silent"),
                 }
             }
@@ -127,6 +134,23 @@ async fn run(
                     return format!("the connection to {server} broke: {error}");
                 }
             }
+        }
+    }
+}
+
+/// The close handshake (RFC 6455 §7.1.2). A connection closed with bytes unread is reset, and may take with it what was
+/// sent last.
+async fn say_goodbye(socket: &mut WebSocketStream<impl Stream>) {
+    if socket.close(None).await.is_ok() {
+        while let Some(Ok(_)) = socket.next().await {}
+    }
+}
+
+/// A server that takes nothing any more may have said why before.
+async fn hear_out(socket: &mut WebSocketStream<impl Stream>, reports: &UnboundedSender<SocketEvent>) {
+    while let Some(Ok(message)) = socket.next().await {
+        if let Message::Binary(bytes) = message {
+            let _ = reports.send(SocketEvent::Message(bytes.into()));
         }
     }
 }

@@ -43,7 +43,8 @@ impl Running {
 
     pub(crate) async fn connect(&self) -> Client {
         let url = format!("ws://{}/ws", self.address);
-        Client(tokio_tungstenite::connect_async(url).await.unwrap().0)
+        // As peers do: what is said is under way at once.
+        Client(tokio_tungstenite::connect_async_with_config(url, None, true).await.unwrap().0)
     }
 }
 
