@@ -79,6 +79,8 @@ impl Transfers {
         if !self.connected {
             return;
         }
+        let stuck = self.lanes.take_stuck(now);
+        self.send_again(stuck);
         self.fill(now);
         // Room, and nothing else for it: what is late elsewhere.
         let late = self.lanes.take_late(now);

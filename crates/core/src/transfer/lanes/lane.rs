@@ -124,9 +124,9 @@ impl Lane {
         LATE.0.max(self.round_trip.unwrap_or_default() * LATE.1)
     }
 
-    /// Late frames that were not sent again yet; at most so many.
-    pub(super) fn take_late(&mut self, most: usize, now: Time) -> Vec<(TransferId, Vec<Run>)> {
-        let late = self.late();
+    /// Frames that are late, so many times over, and were not sent again yet; at most so many.
+    pub(super) fn take_late(&mut self, times: u32, most: usize, now: Time) -> Vec<(TransferId, Vec<Run>)> {
+        let late = self.late() * times;
         let frames = self.frames.iter_mut().take_while(|frame| now >= frame.at + late);
         let take = |frame: &mut Frame| {
             frame.again = true;

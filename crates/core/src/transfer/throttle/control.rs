@@ -29,6 +29,9 @@ const SHORTEST_QUEUE: f64 = 0.004;
 const NOISY: (f64, Duration) = (0.004, Duration::from_secs(1));
 /// So long after a loss, noise comes from losses, and no pause is taken for it.
 const LOSSY: Duration = Duration::from_secs(10);
+/// The smallest window of a noisy path that is not short. At 1 % loss a browser's engine keeps some twelve packets on the way:
+/// with less than that here, nothing would say that the engine is what holds the lane back.
+const NOISY_LEAST: f64 = 40.0 * PACKET;
 /// A rate is measured for so long at least, in seconds.
 const MEASURED: f64 = 0.3;
 
@@ -227,6 +230,9 @@ impl Throttle {
     /// Windows that bring more are kept, others are not.
     fn climb(&mut self, limited: bool) {
         self.trial = None;
+        if !self.is_short() {
+            self.window = self.window.max(NOISY_LEAST);
+        }
         let (clock, received) = (self.last_clock, self.path.received);
         self.climb.rounds += 1;
         self.climb.limited |= limited;

@@ -114,9 +114,26 @@ fn it_grows_while_that_pays_and_goes_back_to_what_paid() {
     model.run(12.0);
     assert_eq!(model.most, 15, "15 lanes carry 2.5 MB/s, 8 carry 1.6");
 
-    let mut model = Model::new(300e3, 1.3e6, stock());
+    let mut model = Model::new(600e3, 2.6e6, stock());
     model.run(15.0);
-    assert_eq!((model.most, model.further().len()), (8, 4), "4 carry 1.2 MB/s, 8 carry 1.3");
+    assert_eq!((model.most, model.further().len()), (8, 4), "4 carry 2.4 MB/s, 8 carry 2.6");
+}
+
+#[test]
+fn lanes_that_lose_much_become_many_at_once() {
+    let from_four_to_all = |lane_rate| {
+        let mut model = Model::new(lane_rate, 20e6, stock());
+        while model.most < 4 {
+            model.run(0.2);
+        }
+        let four = model.now;
+        while model.most < 15 {
+            model.run(0.2);
+        }
+        model.now.since(four)
+    };
+    assert!(from_four_to_all(500e3) < Duration::from_secs(3), "25 kB a round trip: at once");
+    assert!(from_four_to_all(600e3) > Duration::from_secs(4), "30 kB: eight in between");
 }
 
 #[test]
@@ -158,9 +175,9 @@ fn what_the_first_lane_had_from_its_start_up_is_not_asked_of_others() {
 
 #[test]
 fn engines_that_stay_the_limit_keep_their_lanes_and_of_others_the_slowest_go() {
-    // Eight carry 2.4 MB/s of 2.6; 15 that start take some of that away, and are still held back.
+    // Eight carry 4.8 MB/s of 5.2; 15 that start take some of that away, and are still held back.
     let with_fifteen = |lane_rate| {
-        let mut model = Model::new(300e3, 2.6e6, stock());
+        let mut model = Model::new(600e3, 5.2e6, stock());
         while model.most < 15 {
             model.run(0.2);
         }
@@ -168,8 +185,8 @@ fn engines_that_stay_the_limit_keep_their_lanes_and_of_others_the_slowest_go() {
         model.run(6.0);
         model.further().len()
     };
-    assert_eq!(with_fifteen(130e3), 15, "1.95 MB/s are enough");
-    assert_eq!(with_fifteen(90e3), 8, "1.35 are not");
+    assert_eq!(with_fifteen(260e3), 15, "3.9 MB/s are enough");
+    assert_eq!(with_fifteen(180e3), 8, "2.7 are not");
 
     // Of four that paid, and four more that did not, one of the first is slow.
     let mut model = Model::new(650e3, 2.6e6, stock());
