@@ -202,28 +202,24 @@ impl Lanes {
 
     /// Frames that are late, while another lane has room and nothing else to carry.
     pub(super) fn take_late(&mut self, now: Time) -> Lost {
-        if self.lanes.len() < 2 {
-            return Lost::new();
-        }
-        let is_well = |id: &LaneId| self.lanes.get(id).is_some_and(|lane| !lane.is_late(now));
-        let Some((free, _)) = self.next(&[], now).filter(|(id, _)| is_well(id)) else { return Lost::new() };
-        let mut late = Lost::new();
-        for (_, lane) in self.lanes.iter_mut().filter(|(id, _)| **id != free) {
-            late.extend(lane.take_late(1, AGAIN - late.len(), now));
-        }
-        late
+        let is_well = |id: LaneId| self.lanes.get(&id).is_some_and(|lane| !lane.is_late(now));
+        let is_free = self.lanes.len() > 1 && self.next(&[], now).is_some_and(|(id, _)| is_well(id));
+        if is_free { self.late(1, now) } else { Lost::new() }
     }
 
     /// Frames that are so late that they go before all others: a receiver that needs order has waited for them long enough.
     pub(super) fn take_stuck(&mut self, now: Time) -> Lost {
-        let mut stuck = Lost::new();
         // Where all lanes are late, another would be no faster.
-        if self.carriers(now).any(|(_, lane)| !lane.is_late(now)) {
-            for (_, lane) in &mut self.lanes {
-                stuck.extend(lane.take_late(STUCK, AGAIN - stuck.len(), now));
-            }
+        let is_well = |(id, lane): (&LaneId, &Lane)| *id != LaneId::FIRST && !lane.is_late(now);
+        if self.lanes.iter().any(is_well) { self.late(STUCK, now) } else { Lost::new() }
+    }
+
+    fn late(&mut self, times: u32, now: Time) -> Lost {
+        let mut late = Lost::new();
+        for (_, lane) in &mut self.lanes {
+            late.extend(lane.take_late(times, AGAIN - late.len(), now));
         }
-        stuck
+        late
     }
 
     /// File bytes move, or not.
