@@ -67,6 +67,8 @@ pub struct Throttle {
     rise: Option<(f64, u64, f64)>,
     rates: [f64; 3],
     queue: f64,
+    /// What it was in the latest rounds.
+    queues: [f64; 3],
     step: f64,
     ups: u32,
     trial: Option<Trial>,
@@ -119,6 +121,7 @@ impl Throttle {
             rise: None,
             rates: [0.0; 3],
             queue: 0.0,
+            queues: [0.0; 3],
             step: PACKET,
             ups: 0,
             trial: None,
@@ -163,7 +166,7 @@ impl Throttle {
 
     fn allowed(&self) -> f64 {
         let window = self.draining.map_or(self.window, |part| self.window * part);
-        let least = if self.is_near() { NEAR_WINDOW } else { LEAST };
+        let least = if self.is_near() { NEAR_WINDOW } else { self.least() };
         window.max(least)
     }
 
