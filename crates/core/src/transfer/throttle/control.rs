@@ -29,10 +29,10 @@ const SHORTEST_QUEUE: f64 = 0.004;
 const NOISY: (f64, Duration) = (0.004, Duration::from_secs(1));
 /// So long after a loss, noise comes from losses, and no pause is taken for it.
 const LOSSY: Duration = Duration::from_secs(10);
-/// The smallest window of a noisy path that is not short, while no queue stands. At 1 % loss a browser's engine keeps some twelve packets on the way,
-/// and reports that wait for a lost packet themselves are late by a round trip or two: with less than that here, nothing would
-/// say that the engine is what holds the lane back. (With 20 packets, fifteen lanes had 0.36 to 0.38 of 40 Mbit/s over 100 ms
-/// at 1 % loss; with 40, 0.38 and 0.39.)
+/// The smallest window of a noisy path that is not short, while no queue stands. At 1 % loss a browser's engine keeps some twelve
+/// packets on the way, and reports that wait for a lost packet themselves are late by a round trip or two: with less than that
+/// here, nothing would say that the engine is what holds the lane back. (With 20 packets, fifteen lanes had 0.36 to 0.38 of 40
+/// Mbit/s over 100 ms at 1 % loss; with 40, 0.37 to 0.40, and 0.38 since it is for paths without a queue.)
 const NOISY_LEAST: f64 = 40.0 * PACKET;
 /// A rate is measured for so long at least, in seconds.
 const MEASURED: f64 = 0.3;
