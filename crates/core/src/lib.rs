@@ -25,6 +25,7 @@ mod meter;
 pub mod output;
 pub mod path;
 pub mod quote;
+mod random;
 mod ranges;
 mod renegotiation;
 mod room;

@@ -16,8 +16,8 @@ use crate::{
         Comparing, ConfirmJoiner, ConfirmOpener, Key, LanesJoiner, LanesOpener, Master, Resume, Seal,
         SealJoiner, SealOpener, Secret,
     },
+    random::Random,
 };
-use rand_chacha::ChaCha20Rng;
 use spake2::{Ed25519Group, Identity, Password, Spake2};
 use subtle::ConstantTimeEq;
 
@@ -69,15 +69,15 @@ pub(crate) struct Confirming {
 pub(crate) struct BadPake;
 
 impl Started {
-    pub(crate) fn joiner(code: &Code, random: &mut ChaCha20Rng) -> Self {
+    pub(crate) fn joiner(code: &Code, random: &mut Random) -> Self {
         Self::start(code, true, random)
     }
 
-    pub(crate) fn opener(code: &Code, random: &mut ChaCha20Rng) -> Self {
+    pub(crate) fn opener(code: &Code, random: &mut Random) -> Self {
         Self::start(code, false, random)
     }
 
-    fn start(code: &Code, is_joiner: bool, random: &mut ChaCha20Rng) -> Self {
+    fn start(code: &Code, is_joiner: bool, random: &mut Random) -> Self {
         let secret = code.secret();
         let password = Password::new(secret.expose());
         let (joiner, opener) = (Identity::new(b"beeline joiner"), Identity::new(b"beeline opener"));
@@ -148,7 +148,6 @@ pub(crate) fn common(ours: &[u8], theirs: &[u8]) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand_core::SeedableRng;
 
     fn clear() -> Clear {
         let one = || vec![1];
@@ -161,7 +160,7 @@ mod tests {
         opener_clear: Clear,
         joiner_clear: Clear,
     ) -> (Confirming, Confirming) {
-        let mut random = ChaCha20Rng::from_seed([7; 32]);
+        let mut random = Random::from_seed([7; 32]);
         let opener = Started::opener(&Code::parse(opener).unwrap(), &mut random);
         let joiner = Started::joiner(&Code::parse(joiner).unwrap(), &mut random);
         let (a, b) = (joiner.message().to_vec(), opener.message().to_vec());
@@ -188,7 +187,7 @@ mod tests {
 
     #[test]
     fn garbage_is_no_pake_message() {
-        let mut random = ChaCha20Rng::from_seed([7; 32]);
+        let mut random = Random::from_seed([7; 32]);
         let code = Code::parse("7-guitar-sunset").unwrap();
         for garbage in [&b""[..], b"x", &[0; 33], &[255; 33], &[0x41; 32], &[0x41; 34]] {
             let opener = Started::opener(&code, &mut random);

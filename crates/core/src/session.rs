@@ -26,6 +26,7 @@ use crate::{
     manifest::Manifest,
     meeting::{Clear, Confirming, Started},
     output::*,
+    random::Random,
     renegotiation::Wish,
     room::{Room, RoomOutput},
     rtc::{CandidateType, Channel, IceServer, LaneId},
@@ -35,8 +36,6 @@ use crate::{
 };
 use guests::{Admits, Guest};
 use litemap::LiteMap;
-use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// Wrong guesses that burn a code.
@@ -134,7 +133,7 @@ enum Media {
 pub struct Session {
     name: String,
     media: Media,
-    random: ChaCha20Rng,
+    random: Random,
     is_opener: bool,
     code: Option<Code>,
     ice: Vec<IceServer>,
@@ -166,7 +165,7 @@ impl Session {
         Self {
             name: config.name,
             media: if config.media { Media::Here } else { Media::NotHere },
-            random: ChaCha20Rng::from_seed(config.seed),
+            random: Random::from_seed(config.seed),
             is_opener,
             code,
             ice: Vec::new(),

@@ -137,7 +137,12 @@ impl Transfers {
 
 /// The clock as it goes on the wire: 0.1 ms, modulo 2^32.
 pub(crate) fn stamp_of(now: Time) -> u32 {
-    (now.since_origin().as_micros() / 100) as u32
+    units_of(now.since_origin())
+}
+
+/// A span in those units. Not of `as_micros`: a browser has no division of 128 bits.
+pub(crate) fn units_of(span: Duration) -> u32 {
+    ((span.as_secs() * 10_000) as u32).wrapping_add(span.subsec_micros() / 100)
 }
 
 /// How long ago a stamp was made; `None` if it was not, or too long ago to tell (five days).

@@ -24,7 +24,7 @@ impl Machine {
             }
             scope().clear_timeout_with_handle(handle);
         }
-        let ms = until.since(now()).as_secs_f64().mul_add(1000.0, 1.0).min(3_600_000.0) as i32;
+        let ms = (until.since(now()).as_secs_f64() * 1000.0 + 1.0).min(3_600_000.0) as i32;
         let callback = self.on_timer.as_ref().unchecked_ref();
         let handle = scope().set_timeout_with_callback_and_timeout_and_arguments_0(callback, ms);
         self.timer = handle.ok().map(|handle| (until, handle));

@@ -258,8 +258,8 @@ impl Manager {
 
     fn most_beside_others(&self) -> usize {
         let (least, most, span) = CONTESTED;
-        let spans = self.round_trip.unwrap_or_default().as_millis() / span.as_millis();
-        usize::try_from(spans).unwrap_or(most).clamp(least, most)
+        let spans = self.round_trip.unwrap_or_default().as_secs_f64() / span.as_secs_f64();
+        (spans as usize).clamp(least, most)
     }
 
     fn remember(&mut self, look: &Look) {

@@ -1,7 +1,7 @@
 //! The receiver's side: when a lane's report is due, and what is in it.
 use crate::{
     time::Time,
-    transfer::pump::stamp_of,
+    transfer::pump::{stamp_of, units_of},
     wire::{control::Report, data::LAN_FRAME},
 };
 use std::time::Duration;
@@ -65,7 +65,7 @@ impl Reporter {
     /// The report of a lane; it counts as sent.
     pub fn report(&mut self, lane: u8, now: Time) -> Report {
         (self.reported, self.told) = (self.received, now);
-        let held = (now.since(self.arrived).as_micros() / 100) as u32;
+        let held = units_of(now.since(self.arrived));
         Report { lane, bytes: self.received, clock: stamp_of(self.arrived), echo: self.stamp, held }
     }
 }
