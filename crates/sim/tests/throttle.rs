@@ -91,10 +91,25 @@ fn a_path_that_becomes_longer_is_filled_again_within_five_seconds() {
 /// does not hold up control. It was 0.6 on average, and next to nothing for one in six.
 #[test]
 fn programs_that_pause_now_and_then_do_not_ruin_a_transfer_over_a_short_queue() {
+    let shares = shares_with_pauses(Path::new(40.0, 100, 0.3, 0.0), 30);
+
+    let mean = shares.iter().sum::<f64>() / 6.0;
+    assert!(mean >= 0.7 && shares.iter().all(|share| *share >= 0.5), "{shares:.2?}");
+}
+
+/// A packet every five seconds. A lane that has 400 on the way needs twenty seconds after each: it was 0.71 to 0.92 of the line.
+#[test]
+fn a_rare_loss_on_a_long_fast_line_costs_little() {
+    let shares = shares_with_pauses(Path::new(40.0, 100, 1.0, 0.005), 10);
+
+    assert!(shares.iter().all(|share| *share >= 0.85), "{shares:.2?}");
+}
+
+/// Of a line, in the second half of 16 s of a transfer; six times. Programs pause for up to so many milliseconds.
+fn shares_with_pauses(path: Path, pauses: u64) -> Vec<f64> {
     let share = |seed| {
-        let path = Path::new(40.0, 100, 0.3, 0.0);
         let mut world = World::browsers(seed, path);
-        world.pauses = Duration::from_millis(30);
+        world.pauses = Duration::from_millis(pauses);
         let entries = files(&mut world.peers[0].disk, &[("a", 80 << 20)]);
         let manifest = Manifest::new(entries).expect("one file");
         let transfer = world.with(0, |session, now| session.offer(manifest, now));
@@ -108,11 +123,7 @@ fn programs_that_pause_now_and_then_do_not_ruin_a_transfer_over_a_short_queue() 
         world.run(seconds(8.0));
         (bytes(&world).unwrap_or(0) - before) as f64 * 8.0 / 8.0 / path.rate
     };
-
-    let shares: Vec<f64> = (1..=6).map(share).collect();
-
-    let mean = shares.iter().sum::<f64>() / 6.0;
-    assert!(mean >= 0.7 && shares.iter().all(|share| *share >= 0.5), "{shares:.2?}");
+    (1..=6).map(share).collect()
 }
 
 /// A LAN whose programs do 10 MB/s and see everything late.

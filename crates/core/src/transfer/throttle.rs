@@ -28,7 +28,7 @@ use path::{PathModel, SHORT, Sample};
 use std::time::Duration;
 
 /// A browser's packet carries about so many bytes of a message.
-const PACKET: f64 = 1152.0;
+pub(super) const PACKET: f64 = 1152.0;
 /// The first window: a browser's own.
 const FIRST: f64 = 10.0 * PACKET;
 const LEAST: f64 = 10.0 * PACKET;

@@ -211,6 +211,26 @@ fn over_a_far_path_one_lane_is_there_before_it_is_needed() {
 }
 
 #[test]
+fn a_lane_that_would_take_long_to_make_good_a_loss_gets_others_beside_it() {
+    // 500 packets on the way, of which half come back in 25 s.
+    let fat = || {
+        let mut model = Model::new(6e6, 6e6, stock());
+        (model.round_trip, model.is_limited) = (Duration::from_millis(100), false);
+        model
+    };
+    let mut model = fat();
+    assert_eq!(model.run(60.0), (4, 0), "they bring no more, and stay");
+
+    let mut thin = fat();
+    (thin.lane_rate, thin.line_rate) = (2e6, 2e6);
+    assert_eq!(thin.run(60.0), (1, 0), "9 s");
+
+    let mut contested = fat();
+    contested.is_contested = true;
+    assert_eq!(contested.run(60.0), (1, 0));
+}
+
+#[test]
 fn a_lan_has_three_lanes_unless_they_bring_less() {
     let lan = || {
         let mut model = Model::new(20e6, 20e6, stock());
