@@ -52,8 +52,9 @@ const SMALL: f64 = 24.0 * PACKET;
 /// seconds, others are there before it happens: they make up for it within a round trip or two. And it does happen, on a line
 /// that loses nothing: a browser's socket holds 57 packets, which 40 Mbit/s fill while a thread pauses for 14 ms.
 const HEAL: f64 = 12.0;
-/// Twice as many have to bring this part more; fewer of course less. A line that four nearly fill has no fifth left to give.
-const WORTH: f64 = 0.1;
+/// Twice as many have to bring this part more; fewer of course less. A tenth is more than a line
+/// sometimes has left, but it was no fairer beside TCP (docs/paths.md).
+const WORTH: f64 = 0.2;
 /// They stay if they bring at least this part of what there was before, and engines are still the limit.
 const KEEP: f64 = 0.7;
 /// Over such a path a lane that lost much at once crawls for long, and with the first one all control. There that one carries
