@@ -53,7 +53,7 @@ const SMALL: f64 = 24.0 * PACKET;
 /// that loses nothing: a browser's socket holds 57 packets, which 40 Mbit/s fill while a thread pauses for 14 ms.
 const HEAL: f64 = 12.0;
 /// Twice as many have to bring this part more; fewer of course less. A tenth is more than a line
-/// sometimes has left, but it was no fairer beside TCP (docs/paths.md).
+/// sometimes has left, but how fair that is beside TCP is not known (docs/paths.md).
 const WORTH: f64 = 0.2;
 /// They stay if they bring at least this part of what there was before, and engines are still the limit.
 const KEEP: f64 = 0.7;
