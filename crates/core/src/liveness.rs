@@ -3,10 +3,12 @@
 //! The peer's socket at the server closed for a while *and* control silent: its process is gone. Silence alone:
 //! the path is lost, and may come back, by itself or by an ICE restart. A socket alone: it will be opened again.
 use crate::{time::Time, wire::signal::Presence};
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 /// Between pings.
 const PING: Duration = Duration::from_secs(2);
+/// And while round trips are wanted, unless so many are not answered yet.
+const OFTEN: (Duration, usize) = (Duration::from_millis(250), 16);
 /// So long without a word is silence.
 const SILENCE: Duration = Duration::from_secs(5);
 /// A socket that is opened again is so within this time: a changed network takes seconds.
@@ -34,9 +36,10 @@ pub(crate) enum Pulse {
 pub(crate) struct Liveness {
     heard: Time,
     ping_at: Time,
-    /// Pings without an answer, and when the last was sent.
-    asked: u32,
-    asked_at: Time,
+    /// Whether round trips are wanted.
+    often: bool,
+    /// When the pings without an answer were sent.
+    asked: VecDeque<Time>,
     has_answered: bool,
     restart_at: Option<Time>,
     away_since: Option<Time>,
@@ -49,8 +52,8 @@ impl Liveness {
         Self {
             heard: now,
             ping_at: now, // the first one finds the line empty and so its true round trip
-            asked: 0,
-            asked_at: now,
+            often: false,
+            asked: VecDeque::new(),
             has_answered: false,
             restart_at: None,
             away_since: away(presence, now),
@@ -80,16 +83,22 @@ impl Liveness {
         std::mem::take(&mut self.lost)
     }
 
-    /// A ping was answered; says how long that took, if it is plain which one.
+    /// Round trips are wanted, or not any more.
+    pub(crate) fn ask_often(&mut self, often: bool, now: Time) {
+        if often && !self.often {
+            self.ping_at = self.ping_at.min(now + OFTEN.0);
+        }
+        self.often = often;
+    }
+
+    /// A ping was answered, the oldest: the channel keeps the order. Says how long that took.
     ///
     /// The first may have waited until the other side was ready, so that a second one follows at once.
     pub(crate) fn answered(&mut self, now: Time) -> Option<Duration> {
         if !std::mem::replace(&mut self.has_answered, true) {
             self.ping_at = now;
         }
-        let is_plain = self.asked == 1;
-        self.asked = self.asked.saturating_sub(1);
-        is_plain.then(|| now.since(self.asked_at))
+        self.asked.pop_front().map(|at| now.since(at))
     }
 
     /// The lane says that nothing comes any more: no need to wait for the full silence.
@@ -131,9 +140,9 @@ impl Liveness {
             return Some(Pulse::Restart);
         }
         if now >= self.ping_at {
-            self.ping_at = now + PING;
-            self.asked += 1;
-            self.asked_at = now;
+            let often = self.often && self.asked.len() < OFTEN.1;
+            self.ping_at = now + if often { OFTEN.0 } else { PING };
+            self.asked.push_back(now);
             return Some(Pulse::Ping);
         }
         None
@@ -195,14 +204,30 @@ mod tests {
     }
 
     #[test]
-    fn a_round_trip_is_that_of_the_only_ping_under_way() {
+    fn an_answer_is_that_to_the_oldest_ping() {
         let mut liveness = Liveness::new(Presence::Here, at(0));
         assert_eq!(liveness.answered(at(0)), None);
         assert_eq!(liveness.poll(at(0)), Some(Pulse::Ping));
         assert_eq!(liveness.answered(at(1)), Some(Duration::from_secs(1)));
         assert_eq!(liveness.poll(at(2)), Some(Pulse::Ping));
         assert_eq!(liveness.poll(at(4)), Some(Pulse::Ping));
-        assert_eq!(liveness.answered(at(4)), None, "it may answer the earlier one");
+        assert_eq!(liveness.answered(at(4)), Some(Duration::from_secs(2)));
+        assert_eq!(liveness.answered(at(4)), Some(Duration::ZERO));
+        assert_eq!(liveness.answered(at(4)), None, "nobody asked");
+    }
+
+    #[test]
+    fn where_round_trips_are_wanted_it_asks_often_but_not_into_silence() {
+        let mut liveness = Liveness::new(Presence::Here, at(0));
+        liveness.ask_often(true, at(0));
+        let asked = |liveness: &mut Liveness| {
+            let times = (0..80).map(|step| at(0) + Duration::from_millis(50 * step));
+            times.filter(|now| liveness.poll(*now) == Some(Pulse::Ping)).count()
+        };
+        assert_eq!(asked(&mut liveness), 16);
+
+        let mut liveness = Liveness::new(Presence::Here, at(0));
+        assert_eq!(asked(&mut liveness), 2, "in four seconds");
     }
 
     #[test]

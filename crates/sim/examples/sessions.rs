@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! cargo xtask bench sim-sessions [--mbit 40] [--rtt 50] [--queue 1] [--loss 0.1] [--seeds 3] [--seed 1] [--pauses 0]
+//! cargo xtask bench sim-sessions --beside tcp --loss 0 …     its share and that of a TCP flow, from 30 s to 45 s
 //! ```
 use beeline_core::{
     manifest::Manifest,
@@ -22,12 +23,14 @@ fn wanted<T: std::str::FromStr + PartialEq>(name: &str, all: [T; 3]) -> impl Ite
     all.into_iter().filter(move |one| only.as_ref().is_none_or(|only| only == one))
 }
 
-/// Share of the line in the second half of 16 s, and the lanes beside the first at its end. Whole blocks are counted: a step
-/// is 0.1 of 10 Mbit/s, 0.03 of 40.
-fn share(path: Path, seed: u64) -> (f64, usize) {
+/// From here to there shares beside TCP are measured.
+const BESIDE: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(45)];
+
+/// A transfer under way: the world, and how many bytes of it have arrived.
+fn transfer(path: Path, seed: u64) -> (World, impl Fn(&World) -> u64) {
     let mut world = World::browsers(seed, path);
     world.pauses = Duration::from_millis(argument("--pauses").unwrap_or(0));
-    let entries = files(&mut world.peers[0].disk, &[("a", 120 << 20)]);
+    let entries = files(&mut world.peers[0].disk, &[("a", 400 << 20)]);
     let manifest = Manifest::new(entries).expect("one file");
     let transfer = world.with(0, |session, now| session.offer(manifest, now));
     let offered = |event: &Event| matches!(event, Event::Offered { .. });
@@ -35,14 +38,36 @@ fn share(path: Path, seed: u64) -> (f64, usize) {
     let how = Acceptance { order: Order::Sequential, window: 8 << 20, held: vec![] };
     world.with(1, |session, now| session.accept(transfer, how, now));
     let bytes =
-        |w: &World| w.peers[1].session.progress(transfer, w.now()).map_or(0, |progress| progress.bytes);
+        move |w: &World| w.peers[1].session.progress(transfer, w.now()).map_or(0, |progress| progress.bytes);
+    (world, bytes)
+}
 
+fn part(path: Path, bytes: u64, time: Duration) -> f64 {
+    bytes as f64 * 8.0 / time.as_secs_f64() / path.rate
+}
+
+/// Share of the line in the second half of 16 s, and the lanes beside the first at its end. Whole blocks are counted: a step
+/// is 0.1 of 10 Mbit/s, 0.03 of 40.
+fn share(path: Path, seed: u64) -> (f64, usize) {
+    let (mut world, bytes) = transfer(path, seed);
     world.run(HALF);
     let before = bytes(&world);
     world.run(HALF);
+    (part(path, bytes(&world) - before, HALF), world.further_lanes().len())
+}
 
-    let share = (bytes(&world) - before) as f64 * 8.0 / HALF.as_secs_f64() / path.rate;
-    (share, world.further_lanes().len())
+/// The share of the transfer and that of a TCP flow which begins with it, and the lanes.
+fn beside(path: Path, seed: u64) -> (f64, f64, usize) {
+    let (mut world, bytes) = transfer(path, seed);
+    let tcp = world.net.as_mut().expect("between browsers").neighbour();
+    let counts = |world: &World| [bytes(world), world.net.as_ref().map_or(0, |net| net.delivered(tcp))];
+    world.run(BESIDE[0]);
+    let before = counts(&world);
+    let time = BESIDE[1] - BESIDE[0];
+    world.run(time);
+    let after = counts(&world);
+    let [ours, theirs] = [0, 1].map(|at| part(path, after[at] - before[at], time));
+    (ours, theirs, world.further_lanes().len())
 }
 
 fn main() {
@@ -54,8 +79,14 @@ fn main() {
                 for loss in wanted("--loss", [0.0, 0.1, 1.0]) {
                     print!("{mbit:>3} Mbit/s {rtt:>3} ms  queue {queue:<3}  loss {loss:>3} % |");
                     for seed in argument("--seed").unwrap_or(1)..=seeds {
-                        let (share, lanes) = share(Path::new(mbit, rtt, queue, loss), seed);
-                        print!(" {share:.2} ({lanes:2})");
+                        let path = Path::new(mbit, rtt, queue, loss);
+                        if argument::<String>("--beside").is_some() {
+                            let (share, tcp, lanes) = beside(path, seed);
+                            print!(" {share:.2}/{tcp:.2} ({lanes:2})");
+                        } else {
+                            let (share, lanes) = share(path, seed);
+                            print!(" {share:.2} ({lanes:2})");
+                        }
                     }
                     println!();
                 }

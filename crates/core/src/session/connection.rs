@@ -130,7 +130,7 @@ impl Session {
                 if let Phase::Connected { liveness, .. } = &mut self.phase
                     && let Some(round_trip) = liveness.answered(now)
                 {
-                    self.transfers.handle_round_trip(round_trip);
+                    self.transfers.handle_round_trip(round_trip, now);
                 }
             }
             Control::Sealed(sealed) => self.handle_sealed(&sealed, now)?,
@@ -241,7 +241,9 @@ impl Session {
     }
 
     pub(super) fn pulse(&mut self, now: Time) {
+        let often = self.transfers.wants_round_trips();
         while let Phase::Connected { link, liveness } = &mut self.phase {
+            liveness.ask_often(often, now);
             match liveness.poll(now) {
                 None => break,
                 Some(Pulse::Ping) => self.transfers.outbox.control(Ping {}),

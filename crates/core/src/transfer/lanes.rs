@@ -104,8 +104,14 @@ impl Lanes {
     }
 
     /// A round trip of control.
-    pub(super) fn handle_round_trip(&mut self, round_trip: Duration) {
-        self.manager.handle_round_trip(round_trip);
+    pub(super) fn handle_round_trip(&mut self, round_trip: Duration, now: Time) {
+        self.manager.handle_round_trip(round_trip, now);
+    }
+
+    /// Whether more of them should be measured: further lanes carry file bytes, and how many there may be depends on it.
+    pub(super) fn wants_round_trips(&self) -> bool {
+        let is_further = |(id, lane): (&LaneId, &Lane)| *id != LaneId::FIRST && lane.is_connected;
+        self.tick_at.is_some() && self.manager.wants_round_trips() && self.lanes.iter().any(is_further)
     }
 
     pub(super) fn handle_buffered(&mut self, lane: LaneId, buffered: u64) {
@@ -156,7 +162,8 @@ impl Lanes {
 
     /// The lanes that carry file bytes now.
     fn carriers(&self, now: Time) -> impl Iterator<Item = (LaneId, &Lane)> {
-        let is_further = |id: LaneId, lane: &Lane| id != LaneId::FIRST && lane.is_connected;
+        let is_further =
+            |id: LaneId, lane: &Lane| id != LaneId::FIRST && lane.is_connected && !self.manager.pauses(id);
         let is_well = move |id: LaneId, lane: &Lane| !self.manager.has_collapsed(id) && !lane.is_late(now);
         let further = self.lanes.iter().any(|(id, lane)| is_further(*id, lane));
         let well = self.lanes.iter().any(|(id, lane)| is_further(*id, lane) && is_well(*id, lane));

@@ -239,8 +239,13 @@ impl Transfers {
     }
 
     /// A round trip of the control channel.
-    pub(crate) fn handle_round_trip(&mut self, round_trip: Duration) {
-        self.lanes.handle_round_trip(round_trip);
+    pub(crate) fn handle_round_trip(&mut self, round_trip: Duration, now: Time) {
+        self.lanes.handle_round_trip(round_trip, now);
+    }
+
+    /// Whether round trips of control should be measured more often.
+    pub(crate) fn wants_round_trips(&self) -> bool {
+        self.lanes.wants_round_trips()
     }
 
     /// The first lane's path leads over a relay, or not.

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! Watching ──the engine holds the lanes back──> Growing ──they are open──> Measuring ──worth it──> Watching
-//!     ^                                            └──they do not open──┐      └──not──┐
-//!     └──────────────────────── after a while ── Resting <──────────────┴──closed──────┘
+//!    ^  ^                                         └──they do not open──┐      └──not──┐
+//!    │  └───────────────────── after a while ── Resting <──────────────┴──closed──────┘
+//!    └── Easing <──the line is full with more lanes than there may be then──
 //! ```
 //!
 //! Why: each connection of a browser has a congestion window of its own, and that obeys the old law: with random
@@ -15,14 +16,24 @@
 //! under way, those of the others wait, and a browser's threads find more of them each time that they wake. There three
 //! lanes are opened, and stay unless they bring less.
 //!
+//! Losses are no sign that lanes are missing, if another flow's queue brings them: of a line whose queue never empties more lanes
+//! only take that flow's part. Nor can those that are there be told from too many: so half of them pause. If the queue then
+//! empties it was their own, and they go on at once; if it does not, they were not needed, and are closed.
+//!
 //! A browser's lane that lost much at once may crawl for minutes. It carries a fraction of what it carried while
 //! data waits, and the other side is heard all the time: only a fresh lane helps.
 mod adjust;
+mod easing;
 mod history;
+mod probes;
+mod rules;
 
 use crate::{map::Map, rtc::LaneId, time::Time, transfer::throttle::PACKET};
+use easing::Easing;
 use history::{History, Moment, Past, Seen};
 pub(super) use history::{Look, View};
+use probes::Probes;
+pub use rules::{LaneRules, SenderEngine};
 use std::time::Duration;
 
 /// On a shorter path a connection's window is never the limit: 1 % loss at 8 ms is still 1.8 MB/s, and the CPU
@@ -52,9 +63,8 @@ const SMALL: f64 = 24.0 * PACKET;
 /// seconds, others are there before it happens: they make up for it within a round trip or two. And it does happen, on a line
 /// that loses nothing: a browser's socket holds 57 packets, which 40 Mbit/s fill while a thread pauses for 14 ms.
 const HEAL: f64 = 12.0;
-/// Twice as many have to bring this part more; fewer of course less. A tenth is more than a line
-/// sometimes has left, but how fair that is beside TCP is not known (docs/paths.md).
-const WORTH: f64 = 0.2;
+/// Twice as many have to bring this part more; fewer of course less. A fifth is more than a line has left that they nearly fill.
+const WORTH: f64 = 0.1;
 /// They stay if they bring at least this part of what there was before, and engines are still the limit.
 const KEEP: f64 = 0.7;
 /// Over such a path a lane that lost much at once crawls for long, and with the first one all control. There that one carries
@@ -68,30 +78,8 @@ const REST: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs
 const REPLACE: (Duration, Duration) = (Duration::from_secs(4), Duration::from_secs(60));
 /// When nothing was sent for so long, further lanes are closed.
 const IDLE: Duration = Duration::from_secs(30);
-/// Where others have a queue standing, more lanes only take from them. But one browser's window grows by a packet a round
-/// trip, TCP's by time: so there may be two, and one more for each such span of a longer round trip, at most four.
-const CONTESTED: (usize, usize, Duration) = (2, 4, Duration::from_millis(50));
 /// Over a relay: one for control and one for data.
 const OVER_RELAY: usize = 2;
-
-/// Whose SCTP sends here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SenderEngine {
-    /// A browser's, or another that loss and its own bursts hold back: several lanes may help.
-    #[default]
-    Stock,
-    /// Beeline's own, which fills a line alone.
-    Own,
-}
-
-/// How a session uses lanes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LaneRules {
-    /// What sends on this side.
-    pub engine: SenderEngine,
-    /// So many lanes for file bytes beside the first are opened whatever they bring; for tests.
-    pub least: u8,
-}
 
 /// What the manager wants done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +94,7 @@ enum Phase {
     Growing { trial: Trial, until: Time },
     Measuring { trial: Trial, from: Time, until: Time },
     Resting { until: Time },
+    Easing { from: Time, until: Time },
 }
 
 /// More lanes than before, to see what they bring.
@@ -142,6 +131,8 @@ pub(super) struct Manager {
     past: Map<LaneId, Past>,
     history: History,
     idle_since: Option<Time>,
+    probes: Probes,
+    easing: Easing,
 }
 
 impl Manager {
@@ -163,6 +154,8 @@ impl Manager {
             past: Map::new(),
             history: History::default(),
             idle_since: None,
+            probes: Probes::default(),
+            easing: Easing::default(),
         }
     }
 
@@ -175,8 +168,19 @@ impl Manager {
     }
 
     /// A round trip of control: it is small when nothing else moves.
-    pub(super) fn handle_round_trip(&mut self, round_trip: Duration) {
+    pub(super) fn handle_round_trip(&mut self, round_trip: Duration, now: Time) {
         self.round_trip = Some(self.round_trip.map_or(round_trip, |known| known.min(round_trip)));
+        self.probes.add(round_trip, now);
+    }
+
+    /// Whether it needs more of them.
+    pub(super) fn wants_round_trips(&self) -> bool {
+        self.rules.engine == SenderEngine::Stock && self.is_long()
+    }
+
+    /// Whether a lane is to carry nothing new for the moment.
+    pub(super) fn pauses(&self, lane: LaneId) -> bool {
+        self.easing.pausing.contains(&lane)
     }
 
     /// What a wish for another lane became.
@@ -202,6 +206,7 @@ impl Manager {
             self.fail(now);
         }
         self.ours.retain(|ours| *ours != lane);
+        self.easing.pausing.retain(|pausing| *pausing != lane);
         self.past.remove(&lane);
     }
 
@@ -231,6 +236,7 @@ impl Manager {
     pub(super) fn idle(&mut self, now: Time) -> Vec<Wish> {
         let since = *self.idle_since.get_or_insert(now);
         self.history.clear();
+        self.easing.pausing.clear();
         self.phase = Phase::Watching { since: now };
         if now.since(since) < IDLE {
             return Vec::new();
@@ -250,6 +256,9 @@ impl Manager {
         }
         let further = look.lanes.iter().filter(|lane| lane.id != LaneId::FIRST && lane.is_connected);
         let well = further.filter(|lane| !self.has_collapsed(lane.id)).count();
+        if well == 0 {
+            self.probes.clear(); // what they tell is how long they waited for file bytes
+        }
         self.decide(well, look.now);
         self.adjust(well, look)
     }
@@ -263,10 +272,8 @@ impl Manager {
         self.round_trip.is_some_and(|round_trip| round_trip < NEAR.0)
     }
 
-    fn most_beside_others(&self) -> usize {
-        let (least, most, span) = CONTESTED;
-        let spans = self.round_trip.unwrap_or_default().as_secs_f64() / span.as_secs_f64();
-        (spans as usize).clamp(least, most)
+    fn is_long(&self) -> bool {
+        self.round_trip.is_some_and(|round_trip| round_trip >= SHORTEST)
     }
 
     fn remember(&mut self, look: &Look) {
@@ -310,20 +317,30 @@ impl Manager {
                 let before = self.at_least(BEFORE);
                 let seen = (now.since(since) >= before).then(|| self.history.since(ago(now, before)));
                 let Some(Seen { goodput, waiting, limited, contested }) = seen.flatten() else { return };
-                let is_long = self.round_trip.is_some_and(|round_trip| round_trip >= SHORTEST);
                 let carrying = well.max(1);
-                let most = if contested >= 0.5 { most.min(self.most_beside_others()) } else { most };
                 let round_trip = self.round_trip.unwrap_or_default();
+                let full = self.probes.full(ago(now, before), round_trip);
+                let is_contested = contested >= 0.5 || full.is_some();
+                let beside_others = self.most_beside_others(full.unwrap_or(round_trip));
+                if is_contested && well == 0 {
+                    // Only beside another lane does control tell how long the queue is.
+                    self.target = self.target.max(1).min(most);
+                }
+                if full.is_some() && well > beside_others && now >= self.easing.at {
+                    return self.begin_to_ease(well, beside_others, now);
+                }
+                let most = if is_contested { most.min(beside_others) } else { most };
                 let window = goodput / carrying as f64 * round_trip.as_secs_f64();
                 let more = if window < SMALL { 4 * carrying } else { 2 * carrying };
                 let next = if self.is_near() { NEAR.1 } else { more.max(FIRST_STEP) }.min(most);
                 let may_grow = well >= self.target && next > carrying;
-                let is_frail = window / 2.0 / PACKET * round_trip.as_secs_f64() >= HEAL && contested < 0.5;
-                let may_help = self.is_near() || is_frail || is_long && limited >= 0.5;
+                let is_frail = window / 2.0 / PACKET * round_trip.as_secs_f64() >= HEAL && !is_contested;
+                let may_help =
+                    self.is_near() || is_frail || self.is_long() && (limited >= 0.5 || is_contested);
                 if may_grow && may_help && waiting >= WAITING {
                     // Of lanes that have lost much only the newest tells what they can still do.
                     let newest = self.history.since(ago(now, NEWEST)).map_or(goodput, |seen| seen.goodput);
-                    let keeps = self.is_near() || is_frail;
+                    let keeps = self.is_near() || is_frail || is_contested;
                     let trial = Trial { target: self.target, carrying, goodput: goodput.min(newest), keeps };
                     self.target = next;
                     self.phase = Phase::Growing { trial, until: now + OPENING };
@@ -359,6 +376,7 @@ impl Manager {
                     self.shrink(trial, now);
                 }
             }
+            Phase::Easing { from, until } => self.look_while_easing(well, from, until, now),
             Phase::Resting { until } if now >= until => self.phase = Phase::Watching { since: now },
             Phase::Growing { .. } | Phase::Measuring { .. } | Phase::Resting { .. } => {}
         }

@@ -15,6 +15,8 @@ struct Model {
     is_limited: bool,
     is_contested: bool,
     is_alive: bool,
+    /// What the queue adds to a round trip of control, while so many lanes carry file bytes.
+    probe: fn(usize) -> Duration,
     /// Lanes do not open.
     opens: bool,
     crawling: Vec<LaneId>,
@@ -41,6 +43,7 @@ impl Model {
             is_limited: true,
             is_contested: false,
             is_alive: true,
+            probe: |_| Duration::ZERO,
             opens: true,
             crawling: Vec::new(),
             slow: None,
@@ -59,8 +62,13 @@ impl Model {
         let (mut opened, mut closed) = (0, 0);
         for _ in 0..(seconds / TICK.as_secs_f64()) as usize {
             self.now = self.now + TICK;
-            let further = self.further();
+            let mut further = self.further();
+            further.retain(|lane| !self.manager.pauses(*lane));
             let carrying: Vec<LaneId> = if further.is_empty() { vec![LaneId::FIRST] } else { further };
+            if self.manager.wants_round_trips() {
+                let round_trip = self.round_trip + (self.probe)(carrying.len());
+                self.manager.handle_round_trip(round_trip, self.now);
+            }
             let share = self.line_rate / carrying.len() as f64;
             for lane in &carrying {
                 let slow = if self.slow == Some(*lane) { 0.5 } else { 1.0 };
@@ -141,16 +149,46 @@ fn beside_others_it_does_not_take_all_it_could() {
     let mut model = Model::new(200e3, 2.5e6, stock());
     model.is_contested = true;
     model.run(30.0);
-    assert_eq!((model.most, model.further().len()), (2, 2));
+    assert_eq!((model.most, model.further().len()), (1, 1));
 
     let mut longer = Model::new(200e3, 2.5e6, stock());
-    (longer.is_contested, longer.round_trip) = (true, Duration::from_millis(190));
+    longer.is_contested = true;
+    longer.probe = |_| Duration::from_millis(140);
     longer.run(60.0);
-    assert_eq!(longer.most, 3);
+    assert_eq!((longer.most, longer.further().len()), (3, 3), "so long is a round trip through the queue");
 
     model.is_contested = false;
     model.run(12.0);
     assert_eq!(model.most, 15, "the others have gone");
+}
+
+#[test]
+fn of_lanes_that_a_full_line_does_not_need_half_pause_and_are_closed() {
+    let mut model = Model::new(200e3, 2.5e6, stock());
+    model.run(12.0);
+    assert_eq!(model.further().len(), 15);
+    model.probe = |lanes| Duration::from_millis(if lanes > 3 { 40 } else { 2 });
+    let (opened, closed) = model.run(20.0);
+    assert_eq!((opened, closed, model.further().len()), (0, 11, 4), "with two the queue empties");
+    let (opened, closed) = model.run(120.0);
+    assert_eq!((opened, closed), (0, 0));
+
+    model.probe = |_| Duration::from_millis(40);
+    model.run(140.0);
+    assert_eq!(model.further().len(), 1, "whatever they do: the queue is another's");
+}
+
+#[test]
+fn while_the_queue_empties_now_and_then_no_lane_pauses() {
+    let mut model = Model::new(200e3, 2.5e6, stock());
+    model.run(12.0);
+    for _ in 0..100 {
+        model.probe = |_| Duration::from_millis(40);
+        assert_eq!(model.run(1.0), (0, 0));
+        model.probe = |_| Duration::from_millis(5);
+        assert_eq!(model.run(0.2), (0, 0));
+    }
+    assert_eq!(model.further().len(), 15);
 }
 
 #[test]

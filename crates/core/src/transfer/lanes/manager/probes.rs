@@ -1,0 +1,73 @@
+//! Whether the queue of the path ever empties: told by round trips of control, while the first lane carries nothing else.
+//!
+//! Noise, and a lost packet that others wait for, make a round trip longer, never shorter: of several the least counts. If none
+//! found the queue empty, the line is full, and more lanes would only take from whoever else is on it.
+use crate::time::Time;
+use std::{collections::VecDeque, time::Duration};
+
+/// So many tell, at least.
+const FEW: usize = 4;
+/// No question goes back further.
+const KEPT: Duration = Duration::from_secs(12);
+/// Part of the smallest round trip from which on a queue stands, and the bounds of that.
+const STANDS: (u32, Duration, Duration) = (5, Duration::from_millis(8), Duration::from_millis(24));
+
+/// Round trips, and when each ended.
+#[derive(Debug, Default)]
+pub(super) struct Probes(VecDeque<(Time, Duration)>);
+
+impl Probes {
+    pub(super) fn add(&mut self, round_trip: Duration, now: Time) {
+        self.0.push_back((now, round_trip));
+        while self.0.front().is_some_and(|(at, _)| now.since(*at) > KEPT) {
+            self.0.pop_front();
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    fn after(&self, since: Time) -> impl Iterator<Item = Duration> {
+        self.0.iter().filter(move |(at, _)| *at >= since).map(|(_, round_trip)| *round_trip)
+    }
+
+    /// The least since then, if a queue stood all the time: with nobody on it, a round trip takes `empty`.
+    pub(super) fn full(&self, since: Time, empty: Duration) -> Option<Duration> {
+        let least = self.after(since).min().filter(|_| self.after(since).count() >= FEW)?;
+        (least >= through_a_queue(empty)).then_some(least)
+    }
+
+    /// Whether one since then found no queue.
+    pub(super) fn found_none(&self, since: Time, empty: Duration) -> bool {
+        self.after(since).any(|round_trip| round_trip < through_a_queue(empty))
+    }
+}
+
+fn through_a_queue(empty: Duration) -> Duration {
+    let (part, low, high) = STANDS;
+    empty + (empty / part).clamp(low, high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_round_trip_through_an_empty_queue_tells_more_than_many_others() {
+        let at = |ms: u64| Time::from_origin(Duration::from_millis(10_000 + ms));
+        let ms = Duration::from_millis;
+        let mut probes = Probes::default();
+        for step in 0..3 {
+            probes.add(ms(80), at(250 * step));
+        }
+        assert_eq!(probes.full(at(0), ms(50)), None, "too few to tell");
+        probes.add(ms(75), at(750));
+        assert_eq!(probes.full(at(0), ms(50)), Some(ms(75)));
+        assert!(!probes.found_none(at(0), ms(50)));
+
+        probes.add(ms(58), at(1000));
+        assert_eq!(probes.full(at(0), ms(50)), None);
+        assert!(probes.found_none(at(1000), ms(50)));
+    }
+}
