@@ -30,6 +30,10 @@ pub(crate) struct Cell {
     pub to: End,
 }
 
+/// What is asked where packets are lost: this share, or so many times a bare channel's.
+const LOSSY: f64 = 0.5;
+const BARE: f64 = 12.0;
+
 const CHROMIUM: End = End::Page(Kind::Chromium);
 const FIREFOX: End = End::Page(Kind::Firefox);
 
@@ -78,10 +82,15 @@ impl Cell {
         self.clean_line().with_loss(self.loss / 100.0)
     }
 
+    /// Whether that is so many times what a bare channel gets, if it gets this.
+    pub(crate) fn asks_of_bare(&self, bare: f64) -> bool {
+        self.loss >= 1.0 && BARE * bare < LOSSY
+    }
+
     /// The share of the line that the transfer is to reach, when a bare channel got `bare` of it.
     pub(crate) fn target(&self, bare: Option<f64>) -> f64 {
         let asked = match (self.loss, self.queue) {
-            (loss, _) if loss >= 1.0 => bare.map_or(0.5, |bare| (12.0 * bare).min(0.5)),
+            (loss, _) if loss >= 1.0 => bare.map_or(LOSSY, |bare| (BARE * bare).min(LOSSY)),
             (loss, queue) if loss > 0.0 || queue < 1.0 => 0.7,
             _ => 0.85,
         };

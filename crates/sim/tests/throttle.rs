@@ -105,25 +105,58 @@ fn a_rare_loss_on_a_long_fast_line_costs_little() {
     assert!(shares.iter().all(|share| *share >= 0.85), "{shares:.2?}");
 }
 
+/// A lane that a queue of losses has made look held back by its engine got more beside it, up to fifteen, and TCP a tenth.
+#[test]
+fn lanes_leave_a_tcp_flow_its_quarter() {
+    for (queue, least) in [(1.0, 0.15), (4.0, 0.15)] {
+        for seed in 1..=8 {
+            let path = Path::new(20.0, 50, queue, 0.0);
+            let (mut world, bytes) = transfer(path, seed, 30);
+            let tcp = world.net.as_mut().expect("between browsers").neighbour();
+            let counts =
+                |world: &World| [bytes(world), world.net.as_ref().map_or(0, |net| net.delivered(tcp))];
+            world.run(seconds(30.0));
+            let before = counts(&world);
+            world.run(seconds(15.0));
+            let after = counts(&world);
+            let [ours, theirs] = [0, 1].map(|at| part(path, after[at] - before[at], 15.0));
+
+            assert!(world.further_lanes().len() <= 4, "{queue}, {seed}: {:?}", world.further_lanes());
+            assert!(theirs >= 0.25 && ours >= least, "queue {queue}, seed {seed}: {ours:.2} and {theirs:.2}");
+        }
+    }
+}
+
 /// Of a line, in the second half of 16 s of a transfer; six times. Programs pause for up to so many milliseconds.
 fn shares_with_pauses(path: Path, pauses: u64) -> Vec<f64> {
     let share = |seed| {
-        let mut world = World::browsers(seed, path);
-        world.pauses = Duration::from_millis(pauses);
-        let entries = files(&mut world.peers[0].disk, &[("a", 80 << 20)]);
-        let manifest = Manifest::new(entries).expect("one file");
-        let transfer = world.with(0, |session, now| session.offer(manifest, now));
-        let offered = |event: &Event| matches!(event, Event::Offered { .. });
-        assert!(world.run_until(seconds(5.0), |world| world.peers[1].has(offered)), "offered");
-        let how = Acceptance { order: Order::Sequential, window: 8 << 20, held: vec![] };
-        world.with(1, |session, now| session.accept(transfer, how, now));
-        let bytes = |world: &World| world.peers[1].session.progress(transfer, world.now()).map(|p| p.bytes);
+        let (mut world, bytes) = transfer(path, seed, pauses);
         world.run(seconds(8.0));
-        let before = bytes(&world).unwrap_or(0);
+        let before = bytes(&world);
         world.run(seconds(8.0));
-        (bytes(&world).unwrap_or(0) - before) as f64 * 8.0 / 8.0 / path.rate
+        part(path, bytes(&world) - before, 8.0)
     };
     (1..=6).map(share).collect()
+}
+
+/// A transfer that was just accepted, and how many bytes of it have arrived.
+fn transfer(path: Path, seed: u64, pauses: u64) -> (World, impl Fn(&World) -> u64) {
+    let mut world = World::browsers(seed, path);
+    world.pauses = Duration::from_millis(pauses);
+    let entries = files(&mut world.peers[0].disk, &[("a", 120 << 20)]);
+    let manifest = Manifest::new(entries).expect("one file");
+    let transfer = world.with(0, |session, now| session.offer(manifest, now));
+    let offered = |event: &Event| matches!(event, Event::Offered { .. });
+    assert!(world.run_until(seconds(5.0), |world| world.peers[1].has(offered)), "offered");
+    let how = Acceptance { order: Order::Sequential, window: 8 << 20, held: vec![] };
+    world.with(1, |session, now| session.accept(transfer, how, now));
+    let bytes =
+        move |world: &World| world.peers[1].session.progress(transfer, world.now()).map_or(0, |p| p.bytes);
+    (world, bytes)
+}
+
+fn part(path: Path, bytes: u64, seconds: f64) -> f64 {
+    bytes as f64 * 8.0 / seconds / path.rate
 }
 
 /// A LAN whose programs do 10 MB/s and see everything late.
