@@ -39,7 +39,7 @@ usage: cargo xtask TASK
   bench wan [--mib N] [--runs N] [--json]
   bench sim [--short] [--fair] [--mbit M] [--rtt MS] [--loss PERCENT]
   bench sim-paths [--lanes N] [--busy MS] [--loss PERCENT] [--fair]
-  bench sim-sessions [--mbit M] [--rtt MS] [--queue BDP] [--loss PERCENT] [--seeds N]
+  bench sim-sessions [--mbit M] [--rtt MS] [--queue BDP] [--loss PERCENT] [--seeds N] [--beside tcp]
   shots                          pictures of the page in target/shots";
 
 fn main() -> ExitCode {
