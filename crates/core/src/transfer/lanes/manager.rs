@@ -171,6 +171,7 @@ impl Manager {
     pub(super) fn handle_round_trip(&mut self, round_trip: Duration, now: Time) {
         self.round_trip = Some(self.round_trip.map_or(round_trip, |known| known.min(round_trip)));
         self.probes.add(round_trip, now);
+        self.round_trip = self.round_trip.max(self.probes.settled(now));
     }
 
     /// Whether it needs more of them.

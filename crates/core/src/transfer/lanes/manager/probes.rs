@@ -7,8 +7,10 @@ use std::{collections::VecDeque, time::Duration};
 
 /// So many tell, at least.
 const FEW: usize = 4;
-/// No question goes back further.
+/// No question goes back further: twice the time that TCP needs on common lines to fill a queue again.
 const KEPT: Duration = Duration::from_secs(12);
+/// In so many of those seconds there has to be a round trip.
+const SECONDS: usize = 11;
 /// Part of the smallest round trip from which on a queue stands, and the bounds of that.
 const STANDS: (u32, Duration, Duration) = (5, Duration::from_millis(8), Duration::from_millis(24));
 
@@ -36,6 +38,20 @@ impl Probes {
     pub(super) fn full(&self, since: Time, empty: Duration) -> Option<Duration> {
         let least = self.after(since).min().filter(|_| self.after(since).count() >= FEW)?;
         (least >= through_a_queue(empty)).then_some(least)
+    }
+
+    /// The smallest round trip, if the least of each of the last seconds is about the same: a queue that somebody fills grows
+    /// and shrinks, and what does not is the path, which may have become longer.
+    pub(super) fn settled(&self, now: Time) -> Option<Duration> {
+        let mut seconds = [None::<Duration>; KEPT.as_secs() as usize];
+        for (at, round_trip) in &self.0 {
+            if let Some(least) = seconds.get_mut(now.since(*at).as_secs() as usize) {
+                *least = Some(least.map_or(*round_trip, |known| known.min(*round_trip)));
+            }
+        }
+        let known = || seconds.iter().flatten();
+        let (least, most) = (*known().min()?, *known().max()?);
+        (known().count() >= SECONDS && most < through_a_queue(least)).then_some(least)
     }
 
     /// Whether one since then found no queue.
@@ -69,5 +85,17 @@ mod tests {
         probes.add(ms(58), at(1000));
         assert_eq!(probes.full(at(0), ms(50)), None);
         assert!(probes.found_none(at(1000), ms(50)));
+    }
+
+    #[test]
+    fn a_longer_path_is_told_from_a_queue_that_comes_and_goes() {
+        let path = |round_trip: fn(u64) -> u64| {
+            let mut probes = Probes::default();
+            let at = |step: u64| Time::from_origin(Duration::from_millis(250 * step));
+            (0..50).for_each(|step| probes.add(Duration::from_millis(round_trip(step)), at(step)));
+            probes.settled(at(50))
+        };
+        assert_eq!(path(|step| 150 + 60 * (step % 3)), Some(Duration::from_millis(150)));
+        assert_eq!(path(|step| 150 + 2 * step), None);
     }
 }

@@ -192,6 +192,15 @@ fn while_the_queue_empties_now_and_then_no_lane_pauses() {
 }
 
 #[test]
+fn a_path_that_becomes_longer_is_not_taken_for_a_queue_for_good() {
+    let mut model = Model::new(200e3, 2.5e6, stock());
+    model.run(12.0);
+    model.round_trip = Duration::from_millis(150);
+    model.run(60.0);
+    assert_eq!(model.further().len(), 15);
+}
+
+#[test]
 fn lanes_that_bring_nothing_are_closed_and_tried_again_ever_more_rarely() {
     let mut model = Model::new(650e3, 2.6e6, stock());
     let (opened, closed) = model.run(60.0);
