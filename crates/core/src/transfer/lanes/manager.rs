@@ -323,7 +323,7 @@ impl Manager {
                 let full = self.probes.full(ago(now, before), round_trip);
                 let is_contested = contested >= 0.5 || full.is_some();
                 let beside_others = self.most_beside_others(full.unwrap_or(round_trip));
-                if is_contested && well == 0 {
+                if is_contested && well == 0 && self.is_long() {
                     // Only beside another lane does control tell how long the queue is.
                     self.target = self.target.max(1).min(most);
                 }

@@ -1,8 +1,9 @@
-//! How many lanes there may be on a line that others fill, too: of those there are, half pause, to see whether it is as full without them.
+//! How many lanes there may be on a line that others fill, too: of those there are, half pause, to see whether it is as
+//! full without them.
 //!
 //! If the queue empties it was their own: they go on at once, and nothing was lost but what fitted into a round trip or two. If it
 //! does not, somebody else fills it, or fewer lanes do as well, and they are closed.
-use super::{Manager, Phase, ago};
+use super::{Manager, NEAR, Phase, ago};
 use crate::{rtc::LaneId, time::Time};
 use std::time::Duration;
 
@@ -30,8 +31,12 @@ impl Default for Easing {
 }
 
 impl Manager {
-    /// Lanes that there may be on a line that others fill, too, if a round trip takes so long there.
+    /// Lanes that there may be on a line that others fill, too, if a round trip takes so long there. On a LAN it is programs that
+    /// make it longer.
     pub(super) fn most_beside_others(&self, round_trip: Duration) -> usize {
+        if self.is_near() {
+            return NEAR.1;
+        }
         let (least, most, span) = CONTESTED;
         ((round_trip.as_secs_f64() / span.as_secs_f64()) as usize).clamp(least, most)
     }
@@ -48,6 +53,7 @@ impl Manager {
         self.phase = Phase::Easing { from: now, until: now + 2 * queue + LOOK };
     }
 
+    /// Half of them pause.
     pub(super) fn look_while_easing(&mut self, well: usize, from: Time, until: Time, now: Time) {
         let empty = self.round_trip.unwrap_or_default();
         let is_ours = self.probes.found_none(from, empty) || self.easing.pausing.is_empty();

@@ -34,10 +34,12 @@ impl Probes {
         self.0.iter().filter(move |(at, _)| *at >= since).map(|(_, round_trip)| *round_trip)
     }
 
-    /// The least since then, if a queue stood all the time: with nobody on it, a round trip takes `empty`.
+    /// What one took since then, if two of three met a queue: with nobody on it, it takes `empty`.
     pub(super) fn full(&self, since: Time, empty: Duration) -> Option<Duration> {
-        let least = self.after(since).min().filter(|_| self.after(since).count() >= FEW)?;
-        (least >= through_a_queue(empty)).then_some(least)
+        let mut all: Vec<Duration> = self.after(since).collect();
+        all.sort_unstable();
+        let third = *all.get(all.len() / 3).filter(|_| all.len() >= FEW)?;
+        (third >= through_a_queue(empty)).then_some(third)
     }
 
     /// The smallest round trip, if the least of each of the last seconds is about the same: a queue that somebody fills grows
