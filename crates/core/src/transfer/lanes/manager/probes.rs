@@ -1,7 +1,8 @@
-//! Whether the queue of the path ever empties: told by round trips of control, while the first lane carries nothing else.
+//! Whether a queue stands in the path: told by round trips of control, while the first lane carries nothing else.
 //!
-//! Noise, and a lost packet that others wait for, make a round trip longer, never shorter: of several the least counts. If none
-//! found the queue empty, the line is full, and more lanes would only take from whoever else is on it.
+//! Noise, and a lost packet that others wait for, make a round trip longer, never shorter, and a loss of everybody's empties a
+//! short queue for a moment. So a line is full if two of three round trips met a queue: more lanes would only take from
+//! whoever else is on it.
 use crate::time::Time;
 use std::{collections::VecDeque, time::Duration};
 
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_round_trip_through_an_empty_queue_tells_more_than_many_others() {
+    fn a_line_is_full_if_two_of_three_round_trips_met_a_queue() {
         let at = |ms: u64| Time::from_origin(Duration::from_millis(10_000 + ms));
         let ms = Duration::from_millis;
         let mut probes = Probes::default();
@@ -81,12 +82,13 @@ mod tests {
         }
         assert_eq!(probes.full(at(0), ms(50)), None, "too few to tell");
         probes.add(ms(75), at(750));
-        assert_eq!(probes.full(at(0), ms(50)), Some(ms(75)));
-        assert!(!probes.found_none(at(0), ms(50)));
-
         probes.add(ms(58), at(1000));
-        assert_eq!(probes.full(at(0), ms(50)), None);
+        assert_eq!(probes.full(at(0), ms(50)), Some(ms(75)));
         assert!(probes.found_none(at(1000), ms(50)));
+        assert!(!probes.found_none(at(1001), ms(50)));
+
+        probes.add(ms(58), at(1250));
+        assert_eq!(probes.full(at(0), ms(50)), None);
     }
 
     #[test]
