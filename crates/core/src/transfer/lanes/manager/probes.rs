@@ -88,6 +88,8 @@ mod tests {
         assert!(!probes.found_none(at(1001), ms(50)));
 
         probes.add(ms(58), at(1250));
+        assert_eq!(probes.full(at(0), ms(50)), Some(ms(75)), "four of six");
+        probes.add(ms(58), at(1500));
         assert_eq!(probes.full(at(0), ms(50)), None);
     }
 
