@@ -43,10 +43,15 @@ impl Manager {
 
     /// The slower half pauses; or fewer, if that would leave less than `least`.
     pub(super) fn begin_to_ease(&mut self, well: usize, least: usize, now: Time) {
-        let mut slowest: Vec<LaneId> = self.ours.clone();
-        slowest.retain(|lane| self.past.get(lane).is_some_and(|past| !past.has_collapsed));
-        slowest.sort_by(|a, b| self.rate(*a).total_cmp(&self.rate(*b)));
-        slowest.truncate((well / 2).min(well - least));
+        let is_well = |lane: &LaneId| self.past.get(lane).is_some_and(|past| !past.has_collapsed);
+        let mut left: Vec<LaneId> = self.ours.iter().copied().filter(is_well).collect();
+        let mut slowest = Vec::new();
+        while slowest.len() < (well / 2).min(well - least)
+            && let Some(at) =
+                (0..left.len()).min_by(|a, b| self.rate(left[*a]).total_cmp(&self.rate(left[*b])))
+        {
+            slowest.push(left.swap_remove(at));
+        }
         self.easing.pausing = slowest;
         // Half the lanes need twice the time for what stands there.
         let queue = self.probes.full(ago(now, LOOK), Duration::ZERO).unwrap_or_default();

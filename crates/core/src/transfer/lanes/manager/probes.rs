@@ -35,12 +35,11 @@ impl Probes {
         self.0.iter().filter(move |(at, _)| *at >= since).map(|(_, round_trip)| *round_trip)
     }
 
-    /// What one took since then, if two of three met a queue: with nobody on it, it takes `empty`.
+    /// If two of three since then met a queue, the least that one took which did: with nobody on it, it takes `empty`.
     pub(super) fn full(&self, since: Time, empty: Duration) -> Option<Duration> {
-        let mut all: Vec<Duration> = self.after(since).collect();
-        all.sort_unstable();
-        let third = *all.get(all.len() / 3).filter(|_| all.len() >= FEW)?;
-        (third >= through_a_queue(empty)).then_some(third)
+        let met = || self.after(since).filter(|round_trip| *round_trip >= through_a_queue(empty));
+        let (all, others) = (self.after(since).count(), self.after(since).count() - met().count());
+        met().min().filter(|_| all >= FEW && 3 * others <= all)
     }
 
     /// The smallest round trip, if the least of each of the last seconds is about the same: a queue that somebody fills grows
