@@ -72,7 +72,13 @@ fn beside(path: Path, seed: u64) -> (f64, f64, usize) {
 
 fn main() {
     let seeds = argument("--seeds").unwrap_or(3);
-    println!("share of the line in the second half of 16 s (lanes beside the first), by seed");
+    let is_beside = argument::<String>("--beside").is_some();
+    match is_beside {
+        true => println!(
+            "share of the line and that of a TCP flow, 30 s to 45 s (lanes beside the first), by seed"
+        ),
+        false => println!("share of the line in the second half of 16 s (lanes beside the first), by seed"),
+    }
     for mbit in wanted("--mbit", [10.0, 20.0, 40.0]) {
         for rtt in wanted("--rtt", [20, 50, 100]) {
             for queue in wanted("--queue", [0.3, 1.0, 4.0]) {
@@ -80,7 +86,7 @@ fn main() {
                     print!("{mbit:>3} Mbit/s {rtt:>3} ms  queue {queue:<3}  loss {loss:>3} % |");
                     for seed in argument("--seed").unwrap_or(1)..=seeds {
                         let path = Path::new(mbit, rtt, queue, loss);
-                        if argument::<String>("--beside").is_some() {
+                        if is_beside {
                             let (share, tcp, lanes) = beside(path, seed);
                             print!(" {share:.2}/{tcp:.2} ({lanes:2})");
                         } else {

@@ -16,8 +16,8 @@
 //! under way, those of the others wait, and a browser's threads find more of them each time that they wake. There three
 //! lanes are opened, and stay unless they bring less.
 //!
-//! Losses are no sign that lanes are missing, if another flow's queue brings them: of a line whose queue never empties more lanes
-//! only take that flow's part. Nor can those that are there be told from too many: so half of them pause. If the queue then
+//! Losses are no sign that lanes are missing, if another flow's queue brings them: on a full line more lanes only take that
+//! flow's part. Whether there are too many already cannot be seen: so half of them pause. If the queue then
 //! empties it was their own, and they go on at once; if it does not, they were not needed, and are closed.
 //!
 //! A browser's lane that lost much at once may crawl for minutes. It carries a fraction of what it carried while

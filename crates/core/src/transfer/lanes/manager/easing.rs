@@ -54,8 +54,8 @@ impl Manager {
         }
         self.easing.pausing = slowest;
         // Half the lanes need twice the time for what stands there.
-        let queue = self.probes.full(ago(now, LOOK), Duration::ZERO).unwrap_or_default();
-        self.phase = Phase::Easing { from: now, until: now + 2 * queue + LOOK };
+        let round_trip = self.probes.full(ago(now, LOOK), Duration::ZERO).unwrap_or_default();
+        self.phase = Phase::Easing { from: now, until: now + 2 * round_trip + LOOK };
     }
 
     /// Half of them pause.

@@ -8,7 +8,7 @@ use std::{collections::VecDeque, time::Duration};
 
 /// So many tell, at least.
 const FEW: usize = 4;
-/// No question goes back further: twice the time that TCP needs on common lines to fill a queue again.
+/// No question goes back further. Beside TCP at 20 Mbit/s and 50 ms a queue should change within this time; not varied.
 const KEPT: Duration = Duration::from_secs(12);
 /// In so many of those seconds there has to be a round trip.
 const SECONDS: usize = 11;
