@@ -5,11 +5,7 @@
 //! cargo xtask bench sim-sessions [--mbit 40] [--rtt 50] [--queue 1] [--loss 0.1] [--seeds 3] [--seed 1] [--pauses 0]
 //! cargo xtask bench sim-sessions --beside tcp --loss 0 …     its share and that of a TCP flow, from 30 s to 45 s
 //! ```
-use beeline_core::{
-    manifest::Manifest,
-    output::{Acceptance, Event, Order},
-};
-use beeline_sim::{World, files, net::Path};
+use beeline_sim::{Transfer, net::Path};
 use std::time::Duration;
 
 const HALF: Duration = Duration::from_secs(8);
@@ -26,48 +22,23 @@ fn wanted<T: std::str::FromStr + PartialEq>(name: &str, all: [T; 3]) -> impl Ite
 /// From here to there shares beside TCP are measured.
 const BESIDE: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(45)];
 
-/// A transfer under way: the world, and how many bytes of it have arrived.
-fn transfer(path: Path, seed: u64) -> (World, impl Fn(&World) -> u64) {
-    let mut world = World::browsers(seed, path);
-    world.pauses = Duration::from_millis(argument("--pauses").unwrap_or(0));
-    let entries = files(&mut world.peers[0].disk, &[("a", 400 << 20)]);
-    let manifest = Manifest::new(entries).expect("one file");
-    let transfer = world.with(0, |session, now| session.offer(manifest, now));
-    let offered = |event: &Event| matches!(event, Event::Offered { .. });
-    assert!(world.run_until(HALF, |world| world.peers[1].has(offered)), "offered");
-    let how = Acceptance { order: Order::Sequential, window: 8 << 20, held: vec![] };
-    world.with(1, |session, now| session.accept(transfer, how, now));
-    let bytes =
-        move |w: &World| w.peers[1].session.progress(transfer, w.now()).map_or(0, |progress| progress.bytes);
-    (world, bytes)
+fn pauses() -> Duration {
+    Duration::from_millis(argument("--pauses").unwrap_or(0))
 }
 
-fn part(path: Path, bytes: u64, time: Duration) -> f64 {
-    bytes as f64 * 8.0 / time.as_secs_f64() / path.rate
-}
-
-/// Share of the line in the second half of 16 s, and the lanes beside the first at its end. Whole blocks are counted: a step
-/// is 0.1 of 10 Mbit/s, 0.03 of 40.
+/// Share of the line in the second half of 16 s, and the lanes beside the first at its end.
 fn share(path: Path, seed: u64) -> (f64, usize) {
-    let (mut world, bytes) = transfer(path, seed);
-    world.run(HALF);
-    let before = bytes(&world);
-    world.run(HALF);
-    (part(path, bytes(&world) - before, HALF), world.further_lanes().len())
+    let mut transfer = Transfer::accepted(path, seed, pauses());
+    transfer.world.run(HALF);
+    (transfer.share(HALF), transfer.lanes())
 }
 
 /// The share of the transfer and that of a TCP flow which begins with it, and the lanes.
 fn beside(path: Path, seed: u64) -> (f64, f64, usize) {
-    let (mut world, bytes) = transfer(path, seed);
-    let tcp = world.net.as_mut().expect("between browsers").neighbour();
-    let counts = |world: &World| [bytes(world), world.net.as_ref().map_or(0, |net| net.delivered(tcp))];
-    world.run(BESIDE[0]);
-    let before = counts(&world);
-    let time = BESIDE[1] - BESIDE[0];
-    world.run(time);
-    let after = counts(&world);
-    let [ours, theirs] = [0, 1].map(|at| part(path, after[at] - before[at], time));
-    (ours, theirs, world.further_lanes().len())
+    let mut transfer = Transfer::beside_tcp(path, seed, pauses());
+    transfer.world.run(BESIDE[0]);
+    let [ours, theirs] = transfer.shares(BESIDE[1] - BESIDE[0]);
+    (ours, theirs, transfer.lanes())
 }
 
 fn main() {

@@ -13,10 +13,12 @@ pub mod lanes;
 mod link;
 pub mod net;
 mod peer;
+mod transfer;
 mod world;
 
 pub use disk::{Disk, files};
 pub use hub::Hub;
 pub use link::Link;
 pub use peer::Peer;
+pub use transfer::Transfer;
 pub use world::{Id, World};

@@ -47,6 +47,8 @@ pub struct Counts {
     pub packets: u64,
     /// Found the queue full.
     pub dropped: u64,
+    /// Bytes of those that did not, headers included.
+    pub bytes: u64,
     /// Sum of their waiting times, in seconds.
     pub waited: f64,
 }
@@ -77,6 +79,7 @@ impl Direction {
             return None;
         }
         self.counts.waited += self.backlog / rate;
+        self.counts.bytes += len as u64;
         self.backlog += len;
         let arrives = now + Duration::from_secs_f64(self.backlog / rate) + path.rtt / 2;
         self.last = self.last.max(arrives); // no overtaking, also where the delay shrinks
