@@ -74,9 +74,23 @@ impl Lanes {
 
     /// A lane is open; its data channel takes messages of at most so many bytes.
     pub(super) fn open(&mut self, lane: LaneId, max_message: usize, now: Time) {
-        let throttled = self.throttled;
-        self.lanes.entry(lane).or_insert_with(|| fresh(lane, throttled, now)).open(max_message);
+        self.entry(lane, now).open(max_message);
         self.manager.opened(lane, now);
+    }
+
+    /// A lane, which may be a new one.
+    fn entry(&mut self, id: LaneId, now: Time) -> &mut Lane {
+        let first =
+            self.lanes.get(&LaneId::FIRST).filter(|_| self.lanes.len() == 1 && self.manager.wants_one());
+        let known = first.map_or(0, |first| first.throttle.known());
+        let throttled = self.throttled;
+        self.lanes.entry(id).or_insert_with(|| {
+            Lane::new(match throttled {
+                true if id == LaneId::FIRST => Throttle::new(now),
+                true => Throttle::beside_others(known, now),
+                false => Throttle::free(),
+            })
+        })
     }
 
     /// A lane is no more; what was on it may be lost.
@@ -139,8 +153,7 @@ impl Lanes {
     /// Counts a data frame that came; says what is to be reported of its lane. The other side may find a lane open
     /// before this side does.
     pub(super) fn received(&mut self, id: LaneId, len: usize, stamp: u32, now: Time) -> Option<Report> {
-        let throttled = self.throttled;
-        let reporter = &mut self.lanes.entry(id).or_insert_with(|| fresh(id, throttled, now)).reporter;
+        let reporter = &mut self.entry(id, now).reporter;
         reporter.received(len, stamp, now).then(|| reporter.report(id.0, now))
     }
 
@@ -273,15 +286,6 @@ impl Lanes {
         let reporters = self.lanes.values().filter_map(|lane| lane.reporter.timeout());
         throttles.chain(reporters).chain(self.tick_at).chain(self.manager.timeout()).min()
     }
-}
-
-/// A lane that is not open yet.
-fn fresh(id: LaneId, throttled: bool, now: Time) -> Lane {
-    Lane::new(match throttled {
-        true if id == LaneId::FIRST => Throttle::new(now),
-        true => Throttle::beside_others(now),
-        false => Throttle::free(),
-    })
 }
 
 #[cfg(test)]

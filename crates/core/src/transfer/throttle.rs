@@ -56,6 +56,8 @@ pub struct Throttle {
     is_free: bool,
     /// Further lanes of the session fill the same path.
     is_beside: bool,
+    /// Bytes that the path is known to take at once: so far start-up is fast.
+    known: f64,
     phase: Phase,
     window: f64,
     sent: u64,
@@ -111,6 +113,7 @@ impl Throttle {
         Self {
             is_free: false,
             is_beside: false,
+            known: 0.0,
             phase: Phase::Startup { careful: false },
             window: FIRST,
             sent: 0,
@@ -146,14 +149,21 @@ impl Throttle {
         }
     }
 
-    /// The same for a lane beside others of the session: together they are to stop before the path's queue overflows.
-    pub fn beside_others(now: Time) -> Self {
-        Self { is_beside: true, ..Self::new(now) }
+    /// The same for a lane beside others of the session: together they are to stop before the path's queue overflows. Of one
+    /// that takes over from another it is known how many bytes the path takes at once; else that is 0.
+    pub fn beside_others(known: u64, now: Time) -> Self {
+        Self { is_beside: true, known: known as f64, ..Self::new(now) }
     }
 
     /// For a lane whose engine looks after its path by itself: it has always room.
     pub fn free() -> Self {
         Self { is_free: true, ..Self::new(Time::default()) }
+    }
+
+    /// Bytes that the path takes at once, for a lane that takes over from this one: most of what is on the way, once start-up has
+    /// ended.
+    pub fn known(&self) -> u64 {
+        if matches!(self.phase, Phase::Startup { .. }) { 0 } else { self.in_flight() / 5 * 4 }
     }
 
     fn in_flight(&self) -> u64 {
@@ -174,7 +184,8 @@ impl Throttle {
     /// report does not become a burst.
     fn pace(&self) -> Option<f64> {
         let rtt = self.path.rtt().filter(|_| !self.is_near())?;
-        let is_first = self.phase == (Phase::Startup { careful: false }) && self.window < SLOWER;
+        let is_first =
+            self.phase == (Phase::Startup { careful: false }) && self.window < SLOWER.max(self.known);
         let gain = if is_first { 1.5 } else { 1.25 };
         Some(gain * self.allowed() / (rtt + self.path.noise()))
     }
@@ -290,7 +301,7 @@ impl Throttle {
             if self.round.limited {
                 let part = match careful {
                     true => 8.0,
-                    false if self.window < SLOWER => 2.0,
+                    false if self.window < SLOWER.max(self.known) => 2.0,
                     false if self.is_beside => 8.0,
                     false => 4.0,
                 };
@@ -301,6 +312,7 @@ impl Throttle {
             }
             let newest = self.round.newest(2);
             if self.path.beyond(newest) > self.tolerated() / 2.0 && self.round.delays.len() > 1 {
+                self.round.rose = true;
                 self.phase = Phase::Startup { careful: true };
             }
             if self.round.delays.len() >= SAMPLES && !self.is_near() {

@@ -195,6 +195,11 @@ impl Manager {
         }
     }
 
+    /// Whether one further lane is to carry all.
+    pub(super) fn wants_one(&self) -> bool {
+        self.target <= 1
+    }
+
     pub(super) fn opened(&mut self, lane: LaneId, _now: Time) {
         if self.opening.remove(&lane).is_some() {
             self.failures = 0;

@@ -74,6 +74,8 @@ pub(super) struct Round {
     /// How often the engine was asked what waits in it, and how often something did.
     pub(super) asked: u32,
     pub(super) waiting: u32,
+    /// A delay rose, in start-up.
+    pub(super) rose: bool,
 }
 
 /// What came lately: receiver's clock, bytes so far.
@@ -114,7 +116,7 @@ pub(super) struct Climb {
 impl Round {
     /// One that ends when so many bytes are reported.
     pub(super) fn until(end: u64) -> Self {
-        Self { end, delays: Vec::new(), limited: false, asked: 0, waiting: 0 }
+        Self { end, delays: Vec::new(), limited: false, asked: 0, waiting: 0, rose: false }
     }
 
     /// The smallest delay of all.
@@ -191,7 +193,12 @@ impl Throttle {
         let limited = self.round.limited;
         match self.phase {
             _ if self.is_near() => {}
-            Phase::Startup { .. } => {}
+            Phase::Startup { .. } => {
+                // Its own queue would stand for as long as start-up goes on.
+                if self.window < self.known && !self.round.rose {
+                    self.phase = Phase::Startup { careful: false };
+                }
+            }
             _ if self.draining.take().is_some() => {}
             _ if self.noisy.is_some() => {
                 if limited && self.is_surely_empty() {
