@@ -23,8 +23,8 @@ use crate::{
         data::{FRAME_HEADER, LAN_FRAME, RUN_HEADER},
     },
 };
-use control::{Climb, Phase, Recent, Round, Trial};
-use path::{PathModel, SHORT, Sample};
+use control::{Climb, Phase, Round, Trial};
+use path::{PathModel, Recent, SHORT, Sample};
 use std::time::Duration;
 
 /// A browser's packet carries about so many bytes of a message.

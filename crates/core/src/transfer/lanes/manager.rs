@@ -17,8 +17,9 @@
 //! lanes are opened, and stay unless they bring less.
 //!
 //! Losses are no sign that lanes are missing, if another flow's queue brings them: on a full line more lanes only take that
-//! flow's part. Whether there are too many already cannot be seen: so half of them pause. If the queue then
-//! empties it was their own, and they go on at once; if it does not, they were not needed, and are closed.
+//! flow's part. So first there is one, which leaves control a connection of its own, and that tells of such a queue. Whether
+//! there are too many already cannot be seen: half of them pause. If the queue then empties it was their own, and they go on
+//! at once; if it does not, they were not needed, and are closed.
 //!
 //! A browser's lane that lost much at once may crawl for minutes. It carries a fraction of what it carried while
 //! data waits, and the other side is heard all the time: only a fresh lane helps.
@@ -179,11 +180,6 @@ impl Manager {
         self.rules.engine == SenderEngine::Stock && self.is_long()
     }
 
-    /// Whether a lane is to carry nothing new for the moment.
-    pub(super) fn pauses(&self, lane: LaneId) -> bool {
-        self.easing.pausing.contains(&lane)
-    }
-
     /// What a wish for another lane became.
     pub(super) fn opening(&mut self, lane: Option<LaneId>, now: Time) {
         match lane {
@@ -193,11 +189,6 @@ impl Manager {
             }
             None => self.fail(now),
         }
-    }
-
-    /// Whether one further lane is to carry all.
-    pub(super) fn wants_one(&self) -> bool {
-        self.target <= 1
     }
 
     pub(super) fn opened(&mut self, lane: LaneId, _now: Time) {
@@ -263,7 +254,7 @@ impl Manager {
         let further = look.lanes.iter().filter(|lane| lane.id != LaneId::FIRST && lane.is_connected);
         let well = further.filter(|lane| !self.has_collapsed(lane.id)).count();
         if well == 0 {
-            self.probes.clear(); // what they tell is how long they waited for file bytes
+            self.probes.clear(look.now); // what they tell is how long they waited for file bytes
         }
         self.decide(well, look.now);
         self.adjust(well, look)
@@ -328,9 +319,11 @@ impl Manager {
                 let full = self.probes.full(ago(now, before), round_trip);
                 let is_contested = contested >= 0.5 || full.is_some();
                 let beside_others = self.most_beside_others(full.unwrap_or(round_trip));
-                if is_contested && well == 0 && self.is_long() {
-                    // Only beside another lane does control tell how long the queue is.
-                    self.target = self.target.max(1).min(most);
+                // Only beside another lane does control tell whether somebody's queue stands there, whose losses hold a
+                // lane back as random ones do.
+                let is_held_back = limited >= 0.5 && waiting >= WAITING;
+                if well == 0 && most > 1 && self.is_long() && (is_held_back || is_contested) {
+                    self.target = self.target.max(1);
                 }
                 if full.is_some() && well > beside_others && now >= self.easing.at {
                     return self.begin_to_ease(well, beside_others, now);
@@ -339,7 +332,8 @@ impl Manager {
                 let window = goodput / carrying as f64 * round_trip.as_secs_f64();
                 let more = if window < SMALL { 4 * carrying } else { 2 * carrying };
                 let next = if self.is_near() { NEAR.1 } else { more.max(FIRST_STEP) }.min(most);
-                let may_grow = well >= self.target && next > carrying;
+                let is_told = self.is_near() || self.probes.tell(ago(now, before), now);
+                let may_grow = well >= self.target && next > carrying && is_told;
                 let is_frail = window / 2.0 / PACKET * round_trip.as_secs_f64() >= HEAL && !is_contested;
                 let may_help =
                     self.is_near() || is_frail || self.is_long() && (limited >= 0.5 || is_contested);

@@ -14,7 +14,7 @@
 //! drain of half the window (what refills it is a burst of its own).
 use super::{LEAST, MOST, PACKET, Throttle, path::SHORT};
 use crate::time::Time;
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 /// Whether another's queue still stands is tried again after so long, then twice as long, and so on.
 const RETRY: Duration = Duration::from_secs(1);
@@ -76,27 +76,6 @@ pub(super) struct Round {
     pub(super) waiting: u32,
     /// A delay rose, in start-up.
     pub(super) rose: bool,
-}
-
-/// What came lately: receiver's clock, bytes so far.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Recent(VecDeque<(f64, u64)>, f64);
-
-impl Recent {
-    /// Keeps about `span` seconds.
-    pub(super) fn add(&mut self, clock: f64, received: u64, span: f64) {
-        self.0.push_back((clock, received));
-        self.1 = span;
-        while self.0.get(1).is_some_and(|(at, _)| *at <= clock - span) {
-            self.0.pop_front();
-        }
-    }
-
-    /// Bytes a second, unless what came is too little to tell.
-    fn rate(&self) -> Option<f64> {
-        let ((from, before), (until, after)) = (self.0.front()?, self.0.back()?);
-        (until > from).then(|| (after - before) as f64 / (until - from).max(self.1 / 2.0))
-    }
 }
 
 /// The search by rate alone, where delays tell nothing.

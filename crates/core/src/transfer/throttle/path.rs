@@ -1,6 +1,6 @@
 //! What the reports tell of a path: smallest round trip, delay beyond the smallest, delivery rate.
 use crate::{time::Time, wire::control::Report};
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 /// The smallest of the last five to ten seconds: clocks drift, paths change.
 #[derive(Clone, Copy, Debug, Default)]
@@ -147,6 +147,27 @@ impl PathModel {
     /// How long ago the delay was about the smallest.
     pub(super) fn age(&self, now: Time) -> Duration {
         now.since(self.fresh)
+    }
+}
+
+/// What came lately: receiver's clock, bytes so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Recent(VecDeque<(f64, u64)>, f64);
+
+impl Recent {
+    /// Keeps about `span` seconds.
+    pub(super) fn add(&mut self, clock: f64, received: u64, span: f64) {
+        self.0.push_back((clock, received));
+        self.1 = span;
+        while self.0.get(1).is_some_and(|(at, _)| *at <= clock - span) {
+            self.0.pop_front();
+        }
+    }
+
+    /// Bytes a second, unless what came is too little to tell.
+    pub(super) fn rate(&self) -> Option<f64> {
+        let ((from, before), (until, after)) = (self.0.front()?, self.0.back()?);
+        (until > from).then(|| (after - before) as f64 / (until - from).max(self.1 / 2.0))
     }
 }
 

@@ -3,6 +3,11 @@ use super::{Look, Manager, REPLACE, Wish};
 use crate::rtc::LaneId;
 
 impl Manager {
+    /// Whether one further lane is to carry all.
+    pub(in crate::transfer::lanes) fn wants_one(&self) -> bool {
+        self.target <= 1
+    }
+
     /// Opens what is missing and closes what is too much.
     pub(super) fn adjust(&mut self, well: usize, look: &Look) -> Vec<Wish> {
         let now = look.now;

@@ -31,6 +31,11 @@ impl Default for Easing {
 }
 
 impl Manager {
+    /// Whether a lane is to carry nothing new for the moment.
+    pub(in crate::transfer::lanes) fn pauses(&self, lane: LaneId) -> bool {
+        self.easing.pausing.contains(&lane)
+    }
+
     /// Lanes that there may be on a line that others fill, too, if a round trip takes so long there. On a LAN it is programs that
     /// make it longer.
     pub(super) fn most_beside_others(&self, round_trip: Duration) -> usize {

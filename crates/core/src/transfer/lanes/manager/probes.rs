@@ -17,22 +17,32 @@ const STANDS: (u32, Duration, Duration) = (5, Duration::from_millis(8), Duration
 
 /// Round trips, and when each ended.
 #[derive(Debug, Default)]
-pub(super) struct Probes(VecDeque<(Time, Duration)>);
+pub(super) struct Probes {
+    all: VecDeque<(Time, Duration)>,
+    /// None was kept before.
+    since: Time,
+}
 
 impl Probes {
     pub(super) fn add(&mut self, round_trip: Duration, now: Time) {
-        self.0.push_back((now, round_trip));
-        while self.0.front().is_some_and(|(at, _)| now.since(*at) > KEPT) {
-            self.0.pop_front();
+        self.all.push_back((now, round_trip));
+        while self.all.front().is_some_and(|(at, _)| now.since(*at) > KEPT) {
+            self.all.pop_front();
         }
     }
 
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
+    pub(super) fn clear(&mut self, now: Time) {
+        self.all.clear();
+        self.since = now;
+    }
+
+    /// Whether there are enough since then to tell; or there should have been, some time ago.
+    pub(super) fn tell(&self, since: Time, now: Time) -> bool {
+        self.after(since).count() >= FEW || now.since(self.since) >= 2 * now.since(since)
     }
 
     fn after(&self, since: Time) -> impl Iterator<Item = Duration> {
-        self.0.iter().filter(move |(at, _)| *at >= since).map(|(_, round_trip)| *round_trip)
+        self.all.iter().filter(move |(at, _)| *at >= since).map(|(_, round_trip)| *round_trip)
     }
 
     /// If two of three since then met a queue, the least that one took which did: with nobody on it, it takes `empty`.
@@ -46,7 +56,7 @@ impl Probes {
     /// and shrinks, and what does not is the path, which may have become longer.
     pub(super) fn settled(&self, now: Time) -> Option<Duration> {
         let mut seconds = [None::<Duration>; KEPT.as_secs() as usize];
-        for (at, round_trip) in &self.0 {
+        for (at, round_trip) in &self.all {
             if let Some(least) = seconds.get_mut(now.since(*at).as_secs() as usize) {
                 *least = Some(least.map_or(*round_trip, |known| known.min(*round_trip)));
             }

@@ -144,6 +144,19 @@ fn lanes_that_lose_much_become_many_at_once() {
     assert!(from_four_to_all(600e3) > Duration::from_secs(4), "30 kB: eight in between");
 }
 
+/// What somebody's queue loses holds the first lane back as random loss does.
+#[test]
+fn before_there_are_several_control_tells_whether_somebody_fills_the_line() {
+    let mut model = Model::new(200e3, 2.5e6, stock());
+    model.probe = |_| Duration::from_millis(25);
+    model.run(60.0);
+    assert_eq!(model.most, 1);
+
+    model.probe = |_| Duration::ZERO;
+    model.run(20.0);
+    assert_eq!(model.most, 15, "nobody does any more");
+}
+
 #[test]
 fn beside_others_it_does_not_take_all_it_could() {
     let mut model = Model::new(200e3, 2.5e6, stock());
