@@ -55,7 +55,7 @@ const WARM_UP: (Duration, u32) = (Duration::from_millis(600), 8);
 const MEASURE: (Duration, u32) = (Duration::from_millis(1600), 12);
 /// Of the spans, the part in which data has to wait for lanes: else something else is the limit.
 const WAITING: f64 = 0.7;
-/// So many lanes come for the first one, whose start-up may have been fast and is lost with it; then twice as many.
+/// So many lanes come for the one that carried all, whose start-up may have been fast and is lost; then twice as many.
 const FIRST_STEP: usize = 4;
 /// Lanes that bring fewer bytes a round trip than this lose so many packets that four times as many come: 24 packets is what
 /// 0.25 % loss leaves of a browser's window.
