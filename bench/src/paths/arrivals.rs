@@ -8,6 +8,9 @@ use e2e::Line;
 /// How often is looked: often enough to see a recovery, seldom enough not to disturb a browser.
 const INTERVAL: Duration = Duration::from_millis(200);
 
+/// How long is waited for the step of a count after the end.
+const LONGEST_STEP: Duration = Duration::from_secs(2);
+
 /// Bytes that had arrived by several times since the start.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Arrivals(Vec<(Duration, u64)>);
@@ -18,7 +21,8 @@ pub(crate) type Event = (Duration, Box<dyn FnOnce(&Line)>);
 impl Arrivals {
     /// Counts for so long, and meanwhile does what is in `events`, which are in order of time.
     ///
-    /// `only_changes` is for a count that moves in large steps: times in between are interpolated from step to step.
+    /// `only_changes` is for a count that moves in large steps: times in between are interpolated from step to step,
+    /// and one step more is waited for, so that what came before it in this time counts.
     pub(crate) async fn watch(
         line: &Line,
         length: Duration,
@@ -29,7 +33,11 @@ impl Arrivals {
         let mut found = vec![(Duration::ZERO, 0)];
         let mut events = events.into_iter().peekable();
         let start = Instant::now();
-        while start.elapsed() < length {
+        let is_looking = |found: &[(Duration, u64)], elapsed| {
+            let waits = only_changes && found.last().is_some_and(|(at, _)| *at < length);
+            elapsed < length + if waits { LONGEST_STEP } else { Duration::ZERO }
+        };
+        while is_looking(&found, start.elapsed()) {
             while let Some((_, event)) = events.next_if(|(at, _)| *at <= start.elapsed()) {
                 event(line);
             }
