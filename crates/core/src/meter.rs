@@ -1,5 +1,11 @@
-//! Speed and time left, from acknowledged bytes.
-use crate::{output::Progress, time::Time};
+//! How far a transfer is, its speed and the time left: from the bytes that have arrived.
+//!
+//! They count as they come, not block by block: over a slow line a block takes ten seconds.
+use crate::{
+    map::Map,
+    output::{BlockRef, Progress},
+    time::Time,
+};
 use std::{collections::VecDeque, time::Duration};
 
 /// The speed is that of the last so many seconds: steady enough to read, quick enough to believe.
@@ -10,25 +16,60 @@ const GRAIN: Duration = Duration::from_millis(100);
 /// Counts bytes over time.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
-    bytes: u64,
+    /// Of blocks that are written.
+    written: u64,
+    /// Of each block that is not, and of them all.
+    arrived: Map<BlockRef, u64>,
+    arriving: u64,
     samples: VecDeque<(Time, u64)>,
 }
 
 impl Meter {
     /// Begins to measure; waiting for a person is not part of the speed.
     pub(crate) fn start(&mut self, now: Time) {
-        self.samples.push_back((now, self.bytes));
+        self.samples.push_back((now, self.bytes()));
     }
 
     /// Counts bytes that were there before.
     pub(crate) fn credit(&mut self, bytes: u64) {
-        self.bytes += bytes;
+        self.written += bytes;
     }
 
-    pub(crate) fn add(&mut self, bytes: u64, now: Time) {
-        self.bytes += bytes;
+    /// Counts bytes of a block, some of which may have come before: never more than it has.
+    pub(crate) fn arrived(&mut self, block: BlockRef, bytes: u64, len: u64) {
+        let known = self.arrived.get_or_insert_with(block, || 0);
+        let bytes = bytes.min(len.saturating_sub(*known));
+        *known += bytes;
+        self.arriving += bytes;
+    }
+
+    /// Blocks of a file are written, this one and those that follow it: `bytes` that were not before.
+    pub(crate) fn written(&mut self, first: BlockRef, count: u64, bytes: u64) {
+        self.written += bytes;
+        let all = u64::from(first.index)..u64::from(first.index) + count;
+        let is_written = |block: &BlockRef| block.file == first.file && all.contains(&u64::from(block.index));
+        match count {
+            1 => self.forget(first),
+            _ => {
+                self.arrived.retain(|block, _| !is_written(block));
+                self.arriving = self.arrived.values().sum();
+            }
+        }
+    }
+
+    /// A block has to come once more.
+    pub(crate) fn forget(&mut self, block: BlockRef) {
+        self.arriving -= self.arrived.remove(&block).unwrap_or(0);
+    }
+
+    fn bytes(&self) -> u64 {
+        self.written + self.arriving
+    }
+
+    /// Notes how many there are by now.
+    pub(crate) fn look(&mut self, now: Time) {
         if self.samples.back().is_none_or(|(at, _)| now.since(*at) >= GRAIN) {
-            self.samples.push_back((now, self.bytes));
+            self.samples.push_back((now, self.bytes()));
         }
         while self.samples.len() > 2 && self.samples.get(1).is_some_and(|(at, _)| now.since(*at) > SPAN) {
             self.samples.pop_front();
@@ -39,17 +80,18 @@ impl Meter {
         let since = self.samples.front().filter(|_| self.samples.len() > 1);
         let bytes_per_s = since.map_or(0.0, |(at, bytes)| {
             let seconds = now.since(*at).as_secs_f64();
-            if seconds < 0.05 { 0.0 } else { (self.bytes - bytes) as f64 / seconds }
+            if seconds < 0.05 { 0.0 } else { self.bytes().saturating_sub(*bytes) as f64 / seconds }
         });
-        let left = total.map(|total| total.saturating_sub(self.bytes));
+        let left = total.map(|total| total.saturating_sub(self.bytes()));
         let eta_s = left.filter(|_| bytes_per_s > 1.0).map(|left| left as f64 / bytes_per_s);
-        Progress { bytes: self.bytes, total, files, bytes_per_s, eta_s }
+        Progress { bytes: self.bytes(), total, files, bytes_per_s, eta_s }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::{FileIndex, TransferId};
 
     #[test]
     fn the_speed_is_that_of_the_last_seconds() {
@@ -57,10 +99,12 @@ mod tests {
         let mut meter = Meter::default();
         meter.start(at(0));
         for ms in (100..=10_000).step_by(100) {
-            meter.add(100, at(ms)); // 1000 bytes a second
+            meter.credit(100); // 1000 bytes a second
+            meter.look(at(ms));
         }
         for ms in (10_100..=20_000).step_by(100) {
-            meter.add(500, at(ms)); // 5000 bytes a second
+            meter.credit(500); // 5000 bytes a second
+            meter.look(at(ms));
         }
 
         let progress = meter.progress(Some(110_000), 0, at(20_000));
@@ -70,5 +114,26 @@ mod tests {
         assert!((9.8..10.2).contains(&progress.eta_s.unwrap()), "{progress:?}");
         let stalled = meter.progress(None, 0, at(40_000));
         assert!(stalled.bytes_per_s < 1000.0, "a standstill shows: {stalled:?}");
+    }
+
+    #[test]
+    fn bytes_of_a_block_count_as_they_arrive_and_once() {
+        let block = |index| BlockRef { transfer: TransferId(1), file: FileIndex(0), index };
+        let bytes = |meter: &Meter| meter.progress(None, 0, Time::default()).bytes;
+        let mut meter = Meter::default();
+
+        for index in 0..3 {
+            meter.arrived(block(index), 600, 1000);
+        }
+        assert_eq!(bytes(&meter), 1800);
+        meter.arrived(block(0), 600, 1000);
+        assert_eq!(bytes(&meter), 2200, "some of it had come on another lane");
+        meter.written(block(0), 1, 1000);
+        assert_eq!(bytes(&meter), 2200);
+        meter.forget(block(1));
+        assert_eq!(bytes(&meter), 1600, "it was damaged");
+        meter.arrived(block(1), 1000, 1000);
+        meter.written(block(1), 2, 2000);
+        assert_eq!(bytes(&meter), 3000);
     }
 }

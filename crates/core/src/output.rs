@@ -382,7 +382,8 @@ pub enum DiskError {
 /// How far a transfer is.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Progress {
-    /// Bytes that the receiver has verified and written.
+    /// Bytes that the receiver has. A damaged block is taken back; [`Event::FileDone`] says that a file is verified and
+    /// written.
     pub bytes: u64,
     /// All bytes, where known.
     pub total: Option<u64>,

@@ -34,6 +34,42 @@ fn both_ways_at_once_and_with_loss_all_arrives() {
 }
 
 #[test]
+fn over_a_slow_line_both_sides_see_bytes_long_before_a_block_is_whole() {
+    let mut world = World::browsers(8, Path::new(1.0, 50, 1.0, 0.0));
+    let transfer = send(&mut world, 0, 1, &[("big", MIB)], any());
+    world.run(Duration::from_secs(3));
+
+    let [sender, receiver] =
+        [0, 1].map(|peer| world.peers[peer].session.progress(transfer, world.now()).unwrap());
+
+    for progress in [sender, receiver] {
+        assert!((200_000..375_000).contains(&progress.bytes), "{progress:?}");
+        assert!((80e3..125e3).contains(&progress.bytes_per_s), "{progress:?}");
+    }
+    assert!(sender.bytes <= receiver.bytes, "{sender:?}, {receiver:?}");
+    arrives(&mut world, 0, 1, transfer, MINUTE);
+}
+
+#[test]
+fn what_comes_twice_counts_once_on_both_sides() {
+    let mut world = World::browsers(8, Path::new(20.0, 50, 1.0, 1.0));
+    let total = (16 * MIB + 5) as u64;
+    let transfer = send(&mut world, 0, 1, &[("big", 16 * MIB), ("small", 5)], any());
+    let mut last = [0; 2];
+    while let [Some(sender), Some(receiver)] =
+        [0, 1].map(|peer| world.peers[peer].session.progress(transfer, world.now()))
+    {
+        let bytes = [sender.bytes, receiver.bytes];
+        assert!(bytes[0] >= last[0] && bytes[1] >= last[1], "{last:?}, then {bytes:?}");
+        assert!(bytes[0] <= total && bytes[1] <= total, "{bytes:?} of {total}");
+        last = bytes;
+        world.run(Duration::from_millis(100));
+    }
+    arrives(&mut world, 0, 1, transfer, MINUTE);
+    assert!(last[0] > total * 9 / 10, "the sender saw {} of {total}", last[0]);
+}
+
+#[test]
 fn many_small_files_do_not_wait_for_a_report_each() {
     let names: Vec<String> = (0..500).map(|i| format!("f{i}")).collect();
     let list: Vec<(&str, usize)> = names.iter().map(|n| (n.as_str(), 1024)).collect();

@@ -45,15 +45,14 @@ impl Transfer {
         transfer
     }
 
-    /// Bytes that the receiver has, in whole blocks, and those of the TCP flow.
+    /// Bytes that the receiver has, and those of the TCP flow.
     fn arrived(&self) -> [u64; 2] {
         let progress = self.world.peers[1].session.progress(self.id, self.world.now());
         let theirs = self.world.net.as_ref().zip(self.beside).map(|(net, flow)| net.delivered(flow));
         [progress.map_or(0, |progress| progress.bytes), theirs.unwrap_or(0)]
     }
 
-    /// Goes on for so long, and tells what part of the line it has meanwhile, and what the TCP flow beside it. Blocks are
-    /// counted: in 8 s, a step is 0.1 of 10 Mbit/s and 0.03 of 40.
+    /// Goes on for so long, and tells what part of the line it has meanwhile, and what the TCP flow beside it.
     pub fn shares(&mut self, time: Duration) -> [f64; 2] {
         let before = self.arrived();
         self.world.run(time);

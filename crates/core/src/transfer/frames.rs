@@ -27,7 +27,7 @@ impl Transfers {
             Control::Cancel(f) => self.cancelled_there(f)?,
             Control::Done(f) => self.done(f.transfer)?,
             Control::Hello(hello) => self.lanes.handle_hello(hello.max_frame, hello.lanes),
-            Control::Report(report) => self.lanes.handle_report(&report, now)?,
+            Control::Report(report) => self.handle_report(&report, now)?,
             // Of the session, which has seen to them.
             Control::Ping(_)
             | Control::Pong(_)

@@ -56,8 +56,8 @@ pub(super) struct Lanes {
     tick_at: Option<Time>,
 }
 
-/// Runs that have to be sent again.
-pub(super) type Lost = Vec<(TransferId, Vec<Run>)>;
+/// What frames carried.
+pub(super) type Runs = Vec<(TransferId, Vec<Run>)>;
 
 impl Lanes {
     /// None yet; `throttled` is [`Config`](crate::session::Config)'s, and of no account where the engine is our own.
@@ -94,7 +94,7 @@ impl Lanes {
     }
 
     /// A lane is no more; what was on it may be lost.
-    pub(super) fn close(&mut self, lane: LaneId, now: Time) -> Lost {
+    pub(super) fn close(&mut self, lane: LaneId, now: Time) -> Runs {
         self.manager.gone(lane, now);
         let frames = self.lanes.remove(&lane).into_iter().flat_map(Lane::into_frames);
         frames.map(|frame| (frame.transfer, frame.runs)).collect()
@@ -140,9 +140,12 @@ impl Lanes {
         }
     }
 
-    /// What the other side received; of a lane that was closed meanwhile it does not matter.
-    pub(super) fn handle_report(&mut self, report: &Report, now: Time) -> Result<(), Broken> {
-        self.lanes.get_mut(&LaneId(report.lane)).map_or(Ok(()), |lane| lane.handle_report(report, now))
+    /// What the other side received, and which frames had not been reported before; of a lane that was closed meanwhile
+    /// it does not matter.
+    pub(super) fn handle_report(&mut self, report: &Report, now: Time) -> Result<Runs, Broken> {
+        self.lanes
+            .get_mut(&LaneId(report.lane))
+            .map_or(Ok(Runs::new()), |lane| lane.handle_report(report, now))
     }
 
     /// The other side is heard.
@@ -221,21 +224,21 @@ impl Lanes {
     }
 
     /// Frames that are late, while another lane has room and nothing else to carry.
-    pub(super) fn take_late(&mut self, now: Time) -> Lost {
+    pub(super) fn take_late(&mut self, now: Time) -> Runs {
         let is_well = |id: LaneId| self.lanes.get(&id).is_some_and(|lane| !lane.is_late(now));
         let is_free = self.lanes.len() > 1 && self.next(&[], now).is_some_and(|(id, _)| is_well(id));
-        if is_free { self.late(1, now) } else { Lost::new() }
+        if is_free { self.late(1, now) } else { Runs::new() }
     }
 
     /// Frames that are so late that they go before all others: a receiver that needs order has waited for them long enough.
-    pub(super) fn take_stuck(&mut self, now: Time) -> Lost {
+    pub(super) fn take_stuck(&mut self, now: Time) -> Runs {
         // Where all lanes are late, another would be no faster.
         let is_well = |(id, lane): (&LaneId, &Lane)| *id != LaneId::FIRST && !lane.is_late(now);
-        if self.lanes.iter().any(is_well) { self.late(STUCK, now) } else { Lost::new() }
+        if self.lanes.iter().any(is_well) { self.late(STUCK, now) } else { Runs::new() }
     }
 
-    fn late(&mut self, times: u32, now: Time) -> Lost {
-        let mut late = Lost::new();
+    fn late(&mut self, times: u32, now: Time) -> Runs {
+        let mut late = Runs::new();
         for (_, lane) in &mut self.lanes {
             late.extend(lane.take_late(times, AGAIN - late.len(), now));
         }

@@ -1,7 +1,7 @@
 //! File bytes to the lanes, and from them.
 use super::{
     Broken, Transfers,
-    lanes::{Lost, Wish},
+    lanes::{Runs, Wish},
     sending::Sending,
 };
 use crate::{
@@ -60,6 +60,16 @@ impl Transfers {
         self.lanes.handle_waiting(lane, bytes);
     }
 
+    /// The other side says what has arrived on a lane.
+    pub(super) fn handle_report(&mut self, report: &control::Report, now: Time) -> Result<(), Broken> {
+        for (transfer, runs) in self.lanes.handle_report(report, now)? {
+            if let Some(sending) = self.sending.get_mut(&transfer) {
+                sending.arrived(&runs, now);
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn handle_data(&mut self, lane: LaneId, message: &[u8], now: Time) -> Result<(), Broken> {
         let Some(DataFrame { transfer, stamp, runs }) =
             data::decode(message).map_err(|error| Broken(error.to_string()))?
@@ -69,7 +79,7 @@ impl Transfers {
         if let Some(report) = self.lanes.received(lane, message.len(), stamp, now) {
             self.outbox.control(report);
         }
-        self.receive(transfer.0, |receiving, out| receiving.handle_runs(&runs, out))?;
+        self.receive(transfer.0, |receiving, out| receiving.handle_runs(&runs, now, out))?;
         self.tidy(now);
         Ok(())
     }
@@ -116,7 +126,7 @@ impl Transfers {
         }
     }
 
-    fn send_again(&mut self, lost: Lost) {
+    fn send_again(&mut self, lost: Runs) {
         for (transfer, runs) in lost {
             if let Some(sending) = self.sending.get_mut(&transfer) {
                 sending.send_again(&runs);

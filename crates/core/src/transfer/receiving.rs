@@ -228,6 +228,7 @@ impl Receiving {
     pub(super) fn handle_runs(
         &mut self,
         runs: &[(Run, Range<usize>)],
+        now: Time,
         out: &mut Outbox,
     ) -> Result<(), Broken> {
         let id = self.id;
@@ -250,6 +251,7 @@ impl Receiving {
                 moving.another_follows(block, out)?;
             }
         }
+        moving.meter.look(now);
         Ok(())
     }
 
@@ -273,7 +275,8 @@ impl Receiving {
         }
         let at = u64::from(block.index);
         let bytes = insert_blocks(&mut file.written, at..at + 1, size);
-        moving.meter.add(bytes, now);
+        moving.meter.written(block, 1, bytes);
+        moving.meter.look(now);
         moving.acknowledge(block);
         moving.check_complete(block.file, out);
         moving.advance(out);

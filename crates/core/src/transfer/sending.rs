@@ -10,7 +10,7 @@ mod moving;
 
 use super::{Broken, Outbox};
 use crate::{
-    digest::{BLOCK_LEN, BlockDigest, Digest, block_count},
+    digest::{BLOCK_LEN, BlockDigest, Digest, block_count, block_len},
     manifest::{EntryKind, MAX_FILE_LEN, Manifest},
     meter::Meter,
     output::*,
@@ -145,10 +145,24 @@ impl Sending {
             }
             let size = self.manifest.size(run.index()).or(moving.stream_len).unwrap_or(MAX_FILE_LEN);
             let acked = moving.acked.get_or_default(run.index());
-            self.meter.add(insert_blocks(acked, range.clone(), size), now);
+            let first = BlockRef { transfer: self.id, file: run.index(), index: run.first };
+            self.meter.written(first, u64::from(run.count), insert_blocks(acked, range.clone(), size));
             moving.release(run.index(), range, out);
         }
+        self.meter.look(now);
         Ok(())
+    }
+
+    /// Runs are reported to have arrived.
+    pub(super) fn arrived(&mut self, runs: &[Run], now: Time) {
+        let State::Moving(moving) = &mut self.state else { return };
+        for run in runs.iter().filter(|run| moving.is_wanted(run.file, run.offset)) {
+            let block =
+                BlockRef { transfer: self.id, file: run.file, index: (run.offset / BLOCK_LEN) as u32 };
+            let size = self.manifest.size(run.file).or(moving.stream_len).unwrap_or(MAX_FILE_LEN);
+            self.meter.arrived(block, u64::from(run.len), block_len(size, block.index).into());
+        }
+        self.meter.look(now);
     }
 
     fn out_of_turn(&self, what: &str) -> Result<(), Broken> {
@@ -166,7 +180,9 @@ impl Sending {
         let again = size.filter(|_| self.manifest.size(file).is_some());
         match again {
             Some(size) if u64::from(block) < block_count(size) => {
-                moving.resend(BlockRef { transfer: self.id, file, index: block })
+                let block = BlockRef { transfer: self.id, file, index: block };
+                self.meter.forget(block);
+                moving.resend(block)
             }
             _ => Err(Broken(format!("block {block} of file {} cannot be sent again", file.0))),
         }

@@ -104,7 +104,7 @@ fn current_file(app: App) -> View {
         .child(tag("span").class("size").text(move || current().map(|(_, which)| which)))
 }
 
-/// Which file the acknowledged bytes end in, and how much of it they are: files go in the order of the list.
+/// Which file the bytes that arrived end in, and how much of it they are: files go in the order of the list.
 fn current(entries: &[Entry], progress: Progress) -> Option<(&Entry, f64)> {
     let mut start = 0;
     entries.iter().filter(|entry| !entry.folder).find_map(|entry| {
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_on_the_way_is_the_one_in_which_the_acknowledged_bytes_end() {
+    fn the_file_on_the_way_is_the_one_in_which_the_bytes_that_arrived_end() {
         let entry = |path: &str, size| Entry { path: path.to_owned(), size: Some(size), folder: false };
         let entries = [entry("a", 100), entry("empty", 0), entry("b", 200)];
         let at = |bytes| {

@@ -4,6 +4,7 @@ use crate::{
     time::Time,
     transfer::{
         Broken,
+        lanes::Runs,
         pump::since_stamp,
         throttle::{Reporter, Throttle},
     },
@@ -99,20 +100,19 @@ impl Lane {
         self.frames.push_back(frame);
     }
 
-    pub(super) fn handle_report(&mut self, report: &Report, now: Time) -> Result<(), Broken> {
+    pub(super) fn handle_report(&mut self, report: &Report, now: Time) -> Result<Runs, Broken> {
         if report.bytes > self.given {
             return Err(Broken("more is reported than was sent".into()));
         }
         self.delivered = self.delivered.max(report.bytes);
-        while self.frames.front().is_some_and(|frame| frame.end <= self.delivered) {
-            self.frames.pop_front();
-        }
+        let arrived = self.frames.partition_point(|frame| frame.end <= self.delivered);
+        let arrived = self.frames.drain(..arrived).map(|frame| (frame.transfer, frame.runs)).collect();
         if let Some(sample) = since_stamp(report.echo, now) {
             let sample = sample.saturating_sub(Duration::from_micros(u64::from(report.held) * 100));
             self.round_trip = Some(self.round_trip.map_or(sample, |known| known * 7 / 8 + sample / 8));
         }
         self.throttle.report(report, now);
-        Ok(())
+        Ok(arrived)
     }
 
     /// Whether the oldest frame should have arrived long ago.
@@ -125,7 +125,7 @@ impl Lane {
     }
 
     /// Frames that are late, so many times over, and were not sent again yet; at most so many.
-    pub(super) fn take_late(&mut self, times: u32, most: usize, now: Time) -> Vec<(TransferId, Vec<Run>)> {
+    pub(super) fn take_late(&mut self, times: u32, most: usize, now: Time) -> Runs {
         let late = self.late() * times;
         let frames = self.frames.iter_mut().take_while(|frame| now >= frame.at + late);
         let take = |frame: &mut Frame| {

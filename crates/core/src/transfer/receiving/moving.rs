@@ -144,7 +144,7 @@ impl Moving {
         let file = self.files.get_or_default(block.file);
         let state = file.blocks.get_or_insert_with(block.index, || Block::Filling(Ranges::default()));
         let Block::Filling(there) = state else { return Ok(()) };
-        there.insert(bytes);
+        self.meter.arrived(block, there.insert(bytes), len.into());
         if there.iter().count() > MAX_PIECES {
             return Err(Broken("a block comes in too many pieces".into()));
         }
@@ -196,6 +196,7 @@ impl Moving {
             };
         }
         out.push(Output::Forget(block));
+        self.meter.forget(block);
         file.blocks.remove(&block.index);
         file.digests.remove(&block.index); // the next reading may find another
         let tries = file.tries.get_or_default(block.index);
