@@ -36,14 +36,18 @@ window.end = (() => {
     },
     accept: sdp => pc.setRemoteDescription({ type: "answer", sdp }),
     add: candidate => pc.addIceCandidate({ candidate, sdpMid: "0" }),
-    // So many messages on each channel.
+    // So many messages on each channel, once they are open here, too.
     async send(count) {
+      for (const { channel } of channels)
+        while (channel.readyState === "connecting")
+          await new Promise(done => channel.addEventListener("open", done, { once: true }));
       for (let number = 0; number < count; number++) for (const { channel } of channels) {
         while (channel.bufferedAmount >= HIGH)
           await new Promise(done => channel.addEventListener("bufferedamountlow", done, { once: true }));
         const words = new Uint32Array(WORDS);
         words[0] = number;
         for (let at = 1; at < WORDS; at++) words[at] = word(number, at);
+        if (channel.readyState !== "open") throw Error(`channel ${channel.id} is ${channel.readyState} at ${number}`);
         channel.send(words);
       }
     },

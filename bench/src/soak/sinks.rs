@@ -172,7 +172,9 @@ async fn receive(receiver: &Browser, place: Place, len: u64) -> Result<Option<Pa
         Place::Zip => receiver.downloaded_whole(&format!("beeline-{FOLDER}.zip"), PATIENCE).await.map(Some),
         Place::File | Place::Folder => {
             let start = Instant::now();
-            while receiver.state().await? == "moving" && start.elapsed() < PATIENCE {
+            // The page asks for the place first.
+            let is_under_way = |state: String| state == "incoming" || state == "moving";
+            while is_under_way(receiver.state().await?) && start.elapsed() < PATIENCE {
                 tokio::time::sleep(LOOK).await;
             }
             Ok(None)
