@@ -332,7 +332,9 @@ impl Manager {
                 let window = goodput / carrying as f64 * round_trip.as_secs_f64();
                 let more = if window < SMALL { 4 * carrying } else { 2 * carrying };
                 let next = if self.is_near() { NEAR.1 } else { more.max(FIRST_STEP) }.min(most);
-                let is_told = self.is_near() || self.probes.tell(ago(now, before), now);
+                let since = ago(now, before);
+                let is_told = self.is_near()
+                    || self.probes.tell(since, now) && (well > 1 || self.probes.are_steady(since, now));
                 let may_grow = well >= self.target && next > carrying && is_told;
                 let is_frail = window / 2.0 / PACKET * round_trip.as_secs_f64() >= HEAL && !is_contested;
                 let may_help =
