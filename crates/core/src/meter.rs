@@ -13,13 +13,16 @@ const SPAN: Duration = Duration::from_secs(4);
 /// Samples are at least this far apart.
 const GRAIN: Duration = Duration::from_millis(100);
 
+/// Blocks that are told of as written in one run, at most: 4 GiB.
+const MOST_AT_ONCE: u64 = 4096;
+
 /// Counts bytes over time.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     /// Of blocks that are written.
     written: u64,
     /// Of each block that is not, and of them all.
-    arrived: Map<BlockRef, u64>,
+    arrived: Map<BlockRef, u32>,
     arriving: u64,
     samples: VecDeque<(Time, u64)>,
 }
@@ -36,30 +39,26 @@ impl Meter {
     }
 
     /// Counts bytes of a block, some of which may have come before: never more than it has.
-    pub(crate) fn arrived(&mut self, block: BlockRef, bytes: u64, len: u64) {
+    pub(crate) fn arrived(&mut self, block: BlockRef, bytes: u32, len: u32) {
         let known = self.arrived.get_or_insert_with(block, || 0);
         let bytes = bytes.min(len.saturating_sub(*known));
         *known += bytes;
-        self.arriving += bytes;
+        self.arriving += u64::from(bytes);
     }
 
     /// Blocks of a file are written, this one and those that follow it: `bytes` that were not before.
     pub(crate) fn written(&mut self, first: BlockRef, count: u64, bytes: u64) {
         self.written += bytes;
-        let all = u64::from(first.index)..u64::from(first.index) + count;
-        let is_written = |block: &BlockRef| block.file == first.file && all.contains(&u64::from(block.index));
-        match count {
-            1 => self.forget(first),
-            _ => {
-                self.arrived.retain(|block, _| !is_written(block));
-                self.arriving = self.arrived.values().sum();
-            }
+        // Nobody writes gigabytes before it says so; who pretends to is not looked after for long.
+        let count = if bytes > 0 { count.min(MOST_AT_ONCE) } else { 0 };
+        for at in 0..count as u32 {
+            self.forget(BlockRef { index: first.index.wrapping_add(at), ..first });
         }
     }
 
     /// A block has to come once more.
     pub(crate) fn forget(&mut self, block: BlockRef) {
-        self.arriving -= self.arrived.remove(&block).unwrap_or(0);
+        self.arriving -= u64::from(self.arrived.remove(&block).unwrap_or(0));
     }
 
     fn bytes(&self) -> u64 {

@@ -160,7 +160,7 @@ impl Sending {
             let block =
                 BlockRef { transfer: self.id, file: run.file, index: (run.offset / BLOCK_LEN) as u32 };
             let size = self.manifest.size(run.file).or(moving.stream_len).unwrap_or(MAX_FILE_LEN);
-            self.meter.arrived(block, u64::from(run.len), block_len(size, block.index).into());
+            self.meter.arrived(block, run.len, block_len(size, block.index));
         }
         self.meter.look(now);
     }

@@ -105,8 +105,12 @@ impl Lane {
             return Err(Broken("more is reported than was sent".into()));
         }
         self.delivered = self.delivered.max(report.bytes);
-        let arrived = self.frames.partition_point(|frame| frame.end <= self.delivered);
-        let arrived = self.frames.drain(..arrived).map(|frame| (frame.transfer, frame.runs)).collect();
+        let mut arrived = Runs::new();
+        while self.frames.front().is_some_and(|frame| frame.end <= self.delivered)
+            && let Some(frame) = self.frames.pop_front()
+        {
+            arrived.push((frame.transfer, frame.runs));
+        }
         if let Some(sample) = since_stamp(report.echo, now) {
             let sample = sample.saturating_sub(Duration::from_micros(u64::from(report.held) * 100));
             self.round_trip = Some(self.round_trip.map_or(sample, |known| known * 7 / 8 + sample / 8));

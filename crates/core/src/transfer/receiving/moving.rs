@@ -144,7 +144,7 @@ impl Moving {
         let file = self.files.get_or_default(block.file);
         let state = file.blocks.get_or_insert_with(block.index, || Block::Filling(Ranges::default()));
         let Block::Filling(there) = state else { return Ok(()) };
-        self.meter.arrived(block, there.insert(bytes), len.into());
+        self.meter.arrived(block, there.insert(bytes) as u32, len);
         if there.iter().count() > MAX_PIECES {
             return Err(Broken("a block comes in too many pieces".into()));
         }

@@ -45,17 +45,16 @@ impl Probes {
         self.after(since).count() >= FEW || now.since(self.since) >= 2 * now.since(since)
     }
 
-    /// Whether the least round trips of both halves of the time since then are about the same. Who was on the line first keeps
+    /// Whether the least round trips of both halves of the time since then, before `half` and after, are about the same. Who was on the line first keeps
     /// a queue there always, and it is taken for the path; but it grows until it overflows.
-    pub(super) fn are_steady(&self, since: Time, now: Time) -> bool {
-        let half = since + now.since(since) / 2;
-        let (old, new): (Vec<_>, Vec<_>) =
-            self.all.iter().filter(|(at, _)| *at >= since).partition(|(at, _)| *at < half);
-        let least = |some: &[(Time, Duration)]| some.iter().map(|(_, round_trip)| *round_trip).min();
-        least(&old).zip(least(&new)).is_none_or(|(old, new)| {
-            let (part, low, high) = STEADY;
-            old.abs_diff(new) <= (old.min(new) / part).clamp(low, high)
-        })
+    pub(super) fn are_steady(&self, since: Time, half: Time) -> bool {
+        let mut least = [Duration::MAX; 2];
+        for (at, round_trip) in self.all.iter().filter(|(at, _)| *at >= since) {
+            let least = &mut least[usize::from(*at >= half)];
+            *least = (*least).min(*round_trip);
+        }
+        let [old, new] = least;
+        old.max(new) == Duration::MAX || old.max(new) <= beyond(old.min(new), STEADY)
     }
 
     fn after(&self, since: Time) -> impl Iterator<Item = Duration> {
@@ -90,8 +89,12 @@ impl Probes {
 }
 
 fn through_a_queue(empty: Duration) -> Duration {
-    let (part, low, high) = STANDS;
-    empty + (empty / part).clamp(low, high)
+    beyond(empty, STANDS)
+}
+
+/// A part more, within bounds.
+fn beyond(round_trip: Duration, (part, low, high): (u32, Duration, Duration)) -> Duration {
+    round_trip + (round_trip / part).clamp(low, high)
 }
 
 #[cfg(test)]
@@ -126,12 +129,12 @@ mod tests {
             let mut probes = Probes::default();
             let in_time = (0..).zip(round_trips);
             in_time.for_each(|(step, ms)| probes.add(Duration::from_millis(ms), at(step)));
-            probes.are_steady(at(0), at(8))
+            probes.are_steady(at(0), at(4))
         };
         assert!(steady([51, 51, 52, 80, 51, 52, 51, 90]), "a pause, a loss");
         assert!(!steady([70, 73, 74, 74, 74, 75, 76, 77]));
         assert!(!steady([90, 88, 95, 80, 61, 66, 70, 75]));
-        assert!(Probes::default().are_steady(at(0), at(8)), "what is not known does not forbid anything");
+        assert!(Probes::default().are_steady(at(0), at(4)), "what is not known does not forbid anything");
     }
 
     #[test]
