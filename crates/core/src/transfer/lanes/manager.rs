@@ -312,12 +312,11 @@ impl Manager {
         match self.phase {
             Phase::Watching { since } => {
                 let before = self.at_least(BEFORE);
-                let then = ago(now, before);
-                let seen = (then >= since).then(|| self.history.since(then));
+                let seen = (now.since(since) >= before).then(|| self.history.since(ago(now, before)));
                 let Some(Seen { goodput, waiting, limited, contested }) = seen.flatten() else { return };
                 let carrying = well.max(1);
                 let round_trip = self.round_trip.unwrap_or_default();
-                let full = self.probes.full(then, round_trip);
+                let full = self.probes.full(ago(now, before), round_trip);
                 let is_contested = contested >= 0.5 || full.is_some();
                 let beside_others = self.most_beside_others(full.unwrap_or(round_trip));
                 // Only beside another lane does control tell whether somebody's queue stands there, whose losses hold a
@@ -333,8 +332,7 @@ impl Manager {
                 let window = goodput / carrying as f64 * round_trip.as_secs_f64();
                 let more = if window < SMALL { 4 * carrying } else { 2 * carrying };
                 let next = if self.is_near() { NEAR.1 } else { more.max(FIRST_STEP) }.min(most);
-                let is_steady = || well > 1 || self.probes.are_steady(then, ago(now, before / 2));
-                let is_told = self.is_near() || self.probes.tell(then, now) && is_steady();
+                let is_told = self.is_near() || self.probes.tell(ago(now, before), now);
                 let may_grow = well >= self.target && next > carrying && is_told;
                 let is_frail = window / 2.0 / PACKET * round_trip.as_secs_f64() >= HEAL && !is_contested;
                 let may_help =

@@ -15,10 +15,6 @@ const SECONDS: usize = 11;
 /// Part of the smallest round trip from which on a queue stands, and the bounds of that.
 const STANDS: (u32, Duration, Duration) = (5, Duration::from_millis(8), Duration::from_millis(24));
 
-/// Part of a round trip by which the least of one moment and of the next may differ where nobody fills a queue, and the bounds
-/// of that. Over lines with random loss they differed by 0.5 ms; while TCP grew back on 50 ms by 3.8, 5 and 11 ms in 0.8 s.
-const STEADY: (u32, Duration, Duration) = (25, Duration::from_millis(2), Duration::from_millis(5));
-
 /// Round trips, and when each ended.
 #[derive(Debug, Default)]
 pub(super) struct Probes {
@@ -43,18 +39,6 @@ impl Probes {
     /// Whether there are enough since then to tell; or there should have been, some time ago.
     pub(super) fn tell(&self, since: Time, now: Time) -> bool {
         self.after(since).count() >= FEW || now.since(self.since) >= 2 * now.since(since)
-    }
-
-    /// Whether the least round trips of both halves of the time since then, before `half` and after, are about the same. Who was on the line first keeps
-    /// a queue there always, and it is taken for the path; but it grows until it overflows.
-    pub(super) fn are_steady(&self, since: Time, half: Time) -> bool {
-        let mut least = [Duration::MAX; 2];
-        for (at, round_trip) in self.all.iter().filter(|(at, _)| *at >= since) {
-            let least = &mut least[usize::from(*at >= half)];
-            *least = (*least).min(*round_trip);
-        }
-        let [old, new] = least;
-        old.max(new) == Duration::MAX || old.max(new) <= beyond(old.min(new), STEADY)
     }
 
     fn after(&self, since: Time) -> impl Iterator<Item = Duration> {
@@ -89,12 +73,8 @@ impl Probes {
 }
 
 fn through_a_queue(empty: Duration) -> Duration {
-    beyond(empty, STANDS)
-}
-
-/// A part more, within bounds.
-fn beyond(round_trip: Duration, (part, low, high): (u32, Duration, Duration)) -> Duration {
-    round_trip + (round_trip / part).clamp(low, high)
+    let (part, low, high) = STANDS;
+    empty + (empty / part).clamp(low, high)
 }
 
 #[cfg(test)]
@@ -120,21 +100,6 @@ mod tests {
         assert_eq!(probes.full(at(0), ms(50)), Some(ms(75)), "four of six");
         probes.add(ms(58), at(1500));
         assert_eq!(probes.full(at(0), ms(50)), None);
-    }
-
-    #[test]
-    fn a_queue_that_somebody_fills_again_is_not_steady() {
-        let at = |step: u64| Time::from_origin(Duration::from_millis(10_000 + 200 * step));
-        let steady = |round_trips: [u64; 8]| {
-            let mut probes = Probes::default();
-            let in_time = (0..).zip(round_trips);
-            in_time.for_each(|(step, ms)| probes.add(Duration::from_millis(ms), at(step)));
-            probes.are_steady(at(0), at(4))
-        };
-        assert!(steady([51, 51, 52, 80, 51, 52, 51, 90]), "a pause, a loss");
-        assert!(!steady([70, 73, 74, 74, 74, 75, 76, 77]));
-        assert!(!steady([90, 88, 95, 80, 61, 66, 70, 75]));
-        assert!(Probes::default().are_steady(at(0), at(4)), "what is not known does not forbid anything");
     }
 
     #[test]
